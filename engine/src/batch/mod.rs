@@ -1,0 +1,17 @@
+//! Records and the arena batches they travel in.
+//!
+//! Invariant: one shared byte arena and 32 bytes per record; nothing is allocated per record.
+
+mod headers;
+mod origin;
+mod owned;
+mod record;
+mod record_batch;
+mod writer;
+
+pub use headers::{Header, Headers};
+pub use origin::{Origin, Run};
+pub use owned::OwnedRecord;
+pub use record::Record;
+pub use record_batch::{BATCH_BYTES, Entry, NO_TIME, RecordBatch};
+pub use writer::RecordWriter;

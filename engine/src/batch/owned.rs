@@ -1,0 +1,48 @@
+//! A record of its own, for tests, dead letters and whoever keeps one.
+
+use serde::{Deserialize, Serialize};
+
+use super::Origin;
+
+/// A record that owns its bytes. For the hot path there is [`super::Record`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedRecord {
+    /// The key; `None` is no key.
+    pub key: Option<Vec<u8>>,
+    /// The value; `None` is a null value.
+    pub value: Option<Vec<u8>>,
+    /// Names and values, in order; a value may be null.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// Event time in milliseconds since the Unix epoch.
+    pub time: Option<i64>,
+    /// Where the record stands in its partition; readers set it, writers ignore it.
+    pub position: u64,
+    /// Where it came from.
+    pub origin: Option<Origin>,
+}
+
+impl OwnedRecord {
+    /// A record with a value and nothing else.
+    pub fn of(value: impl Into<Vec<u8>>) -> Self {
+        Self { value: Some(value.into()), ..Self::default() }
+    }
+
+    /// The same with a key.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// The same with one header more.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.to_owned(), Some(value.into())));
+        self
+    }
+
+    /// The value as text, where it is present and UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(self.value.as_deref()?).ok()
+    }
+}

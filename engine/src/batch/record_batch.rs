@@ -1,0 +1,294 @@
+//! The arena batch: what readers fill, stages read and writers take.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Origin, OwnedRecord, Record, RecordWriter, Run};
+
+/// The arena size at which a batch is full: 128 KiB.
+///
+/// Smaller batches cost a channel hop more often; larger ones fall out of the cache between reader and worker.
+pub const BATCH_BYTES: usize = 128 << 10;
+
+/// Marks an absent key or value, which is not an empty one.
+const NONE: u32 = u32::MAX;
+
+/// The time of a record that carries none.
+pub const NO_TIME: i64 = i64::MIN;
+
+/// One record's place in the arena: 32 bytes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    pub(super) offset: u32,
+    pub(super) key_len: u32,
+    pub(super) value_len: u32,
+    pub(super) headers_len: u32,
+    /// Event time in milliseconds since the Unix epoch, or [`NO_TIME`].
+    pub time: i64,
+    /// Where the record stands in its partition, in the connector's own numbering.
+    pub position: u64,
+}
+
+impl Entry {
+    #[inline]
+    pub(super) fn key_bytes(self) -> usize {
+        if self.key_len == NONE { 0 } else { self.key_len as usize }
+    }
+
+    #[inline]
+    pub(super) fn value_bytes(self) -> usize {
+        if self.value_len == NONE { 0 } else { self.value_len as usize }
+    }
+
+    #[inline]
+    pub(super) fn has_key(self) -> bool {
+        self.key_len != NONE
+    }
+
+    #[inline]
+    pub(super) fn has_value(self) -> bool {
+        self.value_len != NONE
+    }
+}
+
+/// Many records in one shared byte arena.
+///
+/// A record is key, value and headers, one after the other in the arena, and an [`Entry`] of 32 bytes. Where the records came
+/// from is kept per run of neighbours. Batches are recycled: `clear` keeps the allocations.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RecordBatch {
+    pub(super) arena: Vec<u8>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) runs: Vec<Run>,
+    /// When the reader took the first record of the batch in, in microseconds of the dataflow's clock.
+    pub ingest_micros: u64,
+}
+
+impl RecordBatch {
+    /// An empty batch with room for `bytes` of arena and `n_records` entries.
+    pub fn with_capacity(bytes: usize, n_records: usize) -> Self {
+        Self {
+            arena: Vec::with_capacity(bytes),
+            entries: Vec::with_capacity(n_records),
+            runs: Vec::with_capacity(1),
+            ingest_micros: 0,
+        }
+    }
+
+    /// Number of records.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no record.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of keys, values and headers.
+    #[inline]
+    pub fn n_bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Bytes of memory in use: arena and entries.
+    pub fn memory(&self) -> usize {
+        self.arena.capacity() + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// Removes all records and keeps the memory for the next ones, up to a limit: one oversized record must not pin its arena.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.entries.clear();
+        self.runs.clear();
+        self.ingest_micros = 0;
+        if self.arena.capacity() > 4 * BATCH_BYTES {
+            self.arena.shrink_to(2 * BATCH_BYTES);
+        }
+    }
+
+    /// Says where the records pushed from here on come from; the same origin again is free.
+    #[inline]
+    pub fn set_origin(&mut self, origin: &Origin) {
+        if self.runs.last().is_some_and(|run| run.origin.same(origin)) {
+            return;
+        }
+        self.start_run(origin);
+    }
+
+    #[cold]
+    fn start_run(&mut self, origin: &Origin) {
+        let first = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.runs.retain(|run| run.first < first);
+        self.runs.push(Run { first, origin: origin.clone() });
+    }
+
+    /// Appends a record without headers.
+    ///
+    /// # Panics
+    /// When the arena would pass 4 GiB; readers close a batch long before.
+    #[inline]
+    pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, time: i64, position: u64) {
+        let offset = self.arena.len();
+        self.arena.extend_from_slice(key.unwrap_or_default());
+        self.arena.extend_from_slice(value.unwrap_or_default());
+        assert!(u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE), "a batch holds at most 4 GiB");
+        #[expect(clippy::cast_possible_truncation, reason = "asserted above: the whole arena fits u32")]
+        let entry = Entry {
+            offset: offset as u32,
+            key_len: key.map_or(NONE, |k| k.len() as u32),
+            value_len: value.map_or(NONE, |v| v.len() as u32),
+            headers_len: 0,
+            time,
+            position,
+        };
+        self.entries.push(entry);
+    }
+
+    /// Adds a header to the record pushed last.
+    ///
+    /// # Panics
+    /// When there is no record yet.
+    pub fn push_header(&mut self, name: &str, value: Option<&[u8]>) {
+        let before = self.arena.len();
+        super::headers::encode(name, value, &mut self.arena);
+        let added = self.arena.len() - before;
+        let last = self.entries.last_mut().expect("a header follows its record");
+        last.headers_len += u32::try_from(added).expect("a batch holds at most 4 GiB");
+    }
+
+    /// Starts a record that is written piece by piece.
+    #[inline]
+    pub fn writer(&mut self) -> RecordWriter<'_> {
+        RecordWriter::new(self)
+    }
+
+    /// Appends a copy of `record`: key, value, headers, time and position.
+    #[inline]
+    pub fn push_record(&mut self, record: Record<'_>) {
+        let entry = *record.entry();
+        let bytes = record.bytes();
+        let offset = self.arena.len();
+        self.arena.extend_from_slice(bytes);
+        assert!(u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE), "a batch holds at most 4 GiB");
+        #[expect(clippy::cast_possible_truncation, reason = "asserted above: the whole arena fits u32")]
+        self.entries.push(Entry { offset: offset as u32, ..entry });
+    }
+
+    /// Appends an owned record.
+    pub fn push_owned(&mut self, record: &OwnedRecord) {
+        if let Some(origin) = &record.origin {
+            self.set_origin(origin);
+        }
+        self.push(record.key.as_deref(), record.value.as_deref(), record.time.unwrap_or(NO_TIME), record.position);
+        for (name, value) in &record.headers {
+            self.push_header(name, value.as_deref());
+        }
+    }
+
+    /// The record at `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Record<'_>> {
+        self.entries.get(index).map(|entry| Record::new(self, entry))
+    }
+
+    /// The records, in order.
+    #[inline]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
+        self.entries.iter().map(move |entry| Record::new(self, entry))
+    }
+
+    /// The runs of neighbouring records of one origin, in order.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The position of the last record of each run, with the run's origin.
+    pub fn run_ends(&self) -> impl Iterator<Item = (&Origin, u64)> {
+        let ends = self.runs.iter().skip(1).map(|run| run.first as usize).chain([self.entries.len()]);
+        self.runs.iter().zip(ends).filter_map(|(run, end)| {
+            let last = end.checked_sub(1).filter(|last| *last >= run.first as usize)?;
+            Some((&run.origin, self.entries[last].position))
+        })
+    }
+
+    /// Keeps the records that `keep` says yes to, in place; the arena stays as it is.
+    #[inline]
+    pub fn retain(&mut self, mut keep: impl FnMut(Record<'_>) -> bool) {
+        let mut kept = 0;
+        let mut run = 0;
+        for index in 0..self.entries.len() {
+            while run < self.runs.len() && self.runs[run].first as usize == index {
+                self.runs[run].first = u32::try_from(kept).unwrap_or(u32::MAX);
+                run += 1;
+            }
+            let entry = self.entries[index];
+            if keep(Record::new(self, &entry)) {
+                self.entries[kept] = entry;
+                kept += 1;
+            }
+        }
+        self.entries.truncate(kept);
+    }
+
+    /// The index of the run that the record at `index` belongs to.
+    pub(crate) fn run_of(&self, index: usize) -> Option<&Run> {
+        match self.runs.as_slice() {
+            [] => None,
+            [only] => Some(only),
+            runs => runs.partition_point(|run| run.first as usize <= index).checked_sub(1).map(|at| &runs[at]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(n: u64) -> RecordBatch {
+        let mut batch = RecordBatch::default();
+        for position in 0..n {
+            batch.set_origin(&Origin::new("test", "t", u32::try_from(position / 3).unwrap()));
+            batch.push(Some(b"k"), Some(position.to_string().as_bytes()), NO_TIME, position);
+        }
+        batch
+    }
+
+    #[test]
+    fn null_and_empty_are_kept_apart() {
+        let mut batch = RecordBatch::default();
+        batch.push(None, Some(b""), 5, 0);
+        batch.push(Some(b""), None, NO_TIME, 1);
+        batch.push_header("h", None);
+        let [a, b] = [batch.get(0).unwrap(), batch.get(1).unwrap()];
+        assert_eq!((a.key(), a.value(), a.time()), (None, Some(&b""[..]), Some(5)));
+        assert_eq!((b.key(), b.value(), b.time()), (Some(&b""[..]), None, None));
+        assert_eq!(b.headers().count(), 1);
+        assert_eq!(a.headers().count(), 0);
+    }
+
+    #[test]
+    fn retain_keeps_runs_right() {
+        let mut batch = numbered(9);
+        batch.retain(|r| r.position() % 2 == 1 && r.position() != 1);
+        let seen: Vec<_> = batch.iter().map(|r| (r.position(), r.origin().unwrap().partition)).collect();
+        assert_eq!(seen, [(3, 1), (5, 1), (7, 2)]);
+        assert_eq!(batch.get(0).unwrap().value(), Some(&b"3"[..]));
+    }
+
+    #[test]
+    fn run_ends_name_the_last_position() {
+        let batch = numbered(7);
+        let ends: Vec<_> = batch.run_ends().map(|(o, p)| (o.partition, p)).collect();
+        assert_eq!(ends, [(0, 2), (1, 5), (2, 6)]);
+    }
+
+    #[test]
+    fn cleared_batch_gives_oversized_memory_back() {
+        let mut batch = RecordBatch::default();
+        batch.push(None, Some(&vec![1; 8 * BATCH_BYTES]), NO_TIME, 0);
+        batch.clear();
+        assert!(batch.memory() <= 2 * BATCH_BYTES + 1024);
+    }
+}

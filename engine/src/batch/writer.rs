@@ -1,0 +1,171 @@
+//! Writes one record, piece by piece, straight into the arena of a batch.
+//!
+//! Invariant: a record that is not finished leaves no trace.
+
+use super::headers::encode;
+use super::{Entry, NO_TIME, RecordBatch};
+
+/// A record under construction. The order is key, value, headers; what is not written is absent.
+///
+/// [`RecordWriter::finish`] adds the record to the batch; dropping the writer instead takes everything back.
+#[derive(Debug)]
+pub struct RecordWriter<'b> {
+    batch: &'b mut RecordBatch,
+    start: usize,
+    key_end: Option<usize>,
+    value_start: usize,
+    value_end: Option<usize>,
+    headers_start: Option<usize>,
+    time: i64,
+    position: u64,
+}
+
+impl<'b> RecordWriter<'b> {
+    #[inline]
+    pub(super) fn new(batch: &'b mut RecordBatch) -> Self {
+        let start = batch.arena.len();
+        Self {
+            batch,
+            start,
+            key_end: None,
+            value_start: start,
+            value_end: None,
+            headers_start: None,
+            time: NO_TIME,
+            position: 0,
+        }
+    }
+
+    /// Sets the key; it comes before the value.
+    ///
+    /// # Panics
+    /// When a value or a header was written before.
+    #[inline]
+    pub fn key(&mut self, key: &[u8]) -> &mut Self {
+        assert!(self.value_end.is_none() && self.headers_start.is_none(), "the key comes before value and headers");
+        self.batch.arena.truncate(self.start);
+        self.batch.arena.extend_from_slice(key);
+        self.key_end = Some(self.batch.arena.len());
+        self.value_start = self.batch.arena.len();
+        self
+    }
+
+    /// Sets the value.
+    #[inline]
+    pub fn value(&mut self, value: &[u8]) -> &mut Self {
+        self.value_buffer().extend_from_slice(value);
+        self.end_value()
+    }
+
+    /// The arena, to append the value to; [`RecordWriter::end_value`] says where it ends.
+    #[inline]
+    pub fn value_buffer(&mut self) -> &mut Vec<u8> {
+        debug_assert!(self.headers_start.is_none(), "the value comes before the headers");
+        self.batch.arena.truncate(self.value_start);
+        &mut self.batch.arena
+    }
+
+    /// Everything appended since [`RecordWriter::value_buffer`] is the value.
+    #[inline]
+    pub fn end_value(&mut self) -> &mut Self {
+        self.value_end = Some(self.batch.arena.len());
+        self
+    }
+
+    /// Adds a header.
+    pub fn header(&mut self, name: &str, value: Option<&[u8]>) -> &mut Self {
+        self.start_headers();
+        encode(name, value, &mut self.batch.arena);
+        self
+    }
+
+    /// Adds headers in their encoded form, as [`super::Headers::encoded`] gives them.
+    pub fn encoded_headers(&mut self, encoded: &[u8]) -> &mut Self {
+        if !encoded.is_empty() {
+            self.start_headers();
+            self.batch.arena.extend_from_slice(encoded);
+        }
+        self
+    }
+
+    /// Sets the event time in milliseconds since the Unix epoch; without one the connector sets its own.
+    #[inline]
+    pub fn time(&mut self, millis: i64) -> &mut Self {
+        self.time = millis;
+        self
+    }
+
+    /// Sets the position.
+    #[inline]
+    pub fn position(&mut self, position: u64) -> &mut Self {
+        self.position = position;
+        self
+    }
+
+    /// Adds the record to the batch.
+    ///
+    /// # Panics
+    /// When the arena would pass 4 GiB.
+    #[inline]
+    pub fn finish(self) {
+        let end = self.batch.arena.len();
+        let value_end = self.value_end.unwrap_or(self.value_start);
+        assert!(u32::try_from(end).is_ok_and(|n| n < u32::MAX), "a batch holds at most 4 GiB");
+        #[expect(clippy::cast_possible_truncation, reason = "asserted above: the whole arena fits u32")]
+        let entry = Entry {
+            offset: self.start as u32,
+            key_len: self.key_end.map_or(u32::MAX, |end| (end - self.start) as u32),
+            value_len: self.value_end.map_or(u32::MAX, |end| (end - self.value_start) as u32),
+            headers_len: self.headers_start.map_or(0, |start| (end - start) as u32),
+            time: self.time,
+            position: self.position,
+        };
+        debug_assert!(self.headers_start.is_some() || value_end == end, "no bytes beside key, value and headers");
+        self.batch.entries.push(entry);
+        std::mem::forget(self);
+    }
+
+    fn start_headers(&mut self) {
+        let end = self.value_end.unwrap_or(self.value_start);
+        if self.headers_start.is_none() {
+            self.batch.arena.truncate(end);
+            self.headers_start = Some(end);
+        }
+    }
+}
+
+impl Drop for RecordWriter<'_> {
+    fn drop(&mut self) {
+        self.batch.arena.truncate(self.start);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropped_writer_leaves_no_trace() {
+        let mut batch = RecordBatch::default();
+        batch.push(None, Some(b"first"), NO_TIME, 0);
+        let mut writer = batch.writer();
+        writer.key(b"k").value(b"lost");
+        drop(writer);
+        let mut writer = batch.writer();
+        writer.key(b"key").value(b"second").header("h", Some(b"x")).time(7);
+        writer.finish();
+        let records: Vec<_> = batch.iter().map(|r| (r.key(), r.value(), r.time(), r.headers().count())).collect();
+        assert_eq!(records, [(None, Some(&b"first"[..]), None, 0), (Some(&b"key"[..]), Some(&b"second"[..]), Some(7), 1)]);
+    }
+
+    #[test]
+    fn what_is_not_written_is_absent() {
+        let mut batch = RecordBatch::default();
+        batch.writer().finish();
+        let mut writer = batch.writer();
+        writer.header("only", None);
+        writer.finish();
+        assert!(batch.iter().all(|r| r.key().is_none() && r.value().is_none()));
+        assert_eq!(batch.get(1).map(|r| r.headers().count()), Some(1));
+    }
+}

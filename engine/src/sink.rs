@@ -1,0 +1,110 @@
+//! The sink contract: what a connector says of itself, and how batches are written and become durable.
+//!
+//! The engine promises: a writer sees batches of all open epochs interleaved, in order per key; `epoch_closed` comes in order;
+//! each prefix taken is handed over once; nothing is called after `close`; each writer is called by one worker thread only.
+//!
+//! The implementer owes: never blocking the worker; no loss without an error; a bounded queue, and a prefix short of the whole
+//! batch when it is full; every record confirmed or rejected exactly once; a `Drop` that loses nothing confirmed.
+
+use crate::batch::{OwnedRecord, RecordBatch};
+use crate::error::{Error, Result};
+use crate::runtime::Wake;
+use crate::source::OpenContext;
+
+/// What a sink can do; checked when the graph is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinkCapabilities {
+    /// Each record is confirmed by the other side (false: fire and forget, at most once).
+    pub confirms: bool,
+    /// Writes can be grouped into a transaction that commits or aborts.
+    pub transactional: bool,
+    /// The other side drops what it has seen, by producer and sequence.
+    pub idempotent: bool,
+    /// Records may carry headers.
+    pub headers: bool,
+}
+
+/// What a writer is told when it opens.
+#[derive(Clone, Debug)]
+pub struct WriterContext {
+    /// The common part.
+    pub open: OpenContext,
+    /// The writer's share of the sink.
+    pub shard: usize,
+    /// How many writers the sink has.
+    pub n_shards: usize,
+    /// The number of the execution, which fences older ones.
+    pub generation: u64,
+    /// Wakes the sink's operator: call it when something was confirmed or rejected, from any thread.
+    pub wake: Wake,
+}
+
+/// A sink as the program configures it. It opens nothing by itself.
+pub trait Sink: Send + 'static {
+    /// The connector's name, such as `kafka`.
+    fn connector(&self) -> &'static str;
+
+    /// Where it writes, for people: a topic, a path.
+    fn target(&self) -> String;
+
+    /// What it can do.
+    fn capabilities(&self) -> SinkCapabilities;
+
+    /// All faults of its settings, found without touching the network.
+    fn faults(&self) -> Vec<Error> {
+        Vec::new()
+    }
+
+    /// Checks that the target can be written. Called once per execution, off the workers; may block up to `open_timeout`.
+    ///
+    /// # Errors
+    /// *Unavailable* when the broker cannot be reached, *config* when a topic does not exist and may not be created.
+    fn prepare(&self, _cx: &OpenContext) -> Result<()> {
+        Ok(())
+    }
+
+    /// Opens a writer, on the worker that will use it; must not wait for the network.
+    ///
+    /// # Errors
+    /// *Config* when the client refuses its settings.
+    fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>>;
+}
+
+/// A record that the other side refused, or that the client gave up on. It is never sent again by the engine.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The epoch it was written in.
+    pub epoch: u64,
+    /// The record as it was to be written.
+    pub record: OwnedRecord,
+    /// Why; `is_retryable` says whether a retry could help.
+    pub error: Error,
+    /// How often it was tried, where the client tells.
+    pub attempts: u32,
+}
+
+/// The running half of a sink: takes records, and tells when they are durable.
+pub trait Writer {
+    /// Takes records of `batch` from index `from` on, in order, and returns the index of the first one not taken: the length of
+    /// the batch when all were, `from` when the queue is full. What was taken is the writer's to deliver or reject.
+    ///
+    /// # Errors
+    /// Something that no later call can mend; the dataflow stops.
+    fn write(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> Result<usize>;
+
+    /// No record of an epoch before `frontier` comes any more; `None`: no record at all.
+    fn epoch_closed(&mut self, _frontier: Option<u64>) {}
+
+    /// Takes in what the client has to tell: confirmations and rejections. Called whenever the operator runs; never waits.
+    ///
+    /// # Errors
+    /// Something that no later call can mend; the dataflow stops.
+    fn poll(&mut self, rejected: &mut Vec<Rejected>) -> Result<()>;
+
+    /// The oldest epoch with a record that is neither durable nor rejected.
+    fn oldest_unconfirmed(&self) -> Option<u64>;
+
+    /// Lets go of everything. After a graceful stop nothing is unconfirmed; after an error or at the deadline something may be,
+    /// and is given up: it was never reported durable, so the next run repeats it.
+    fn close(&mut self) {}
+}
