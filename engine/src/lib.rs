@@ -1,13 +1,23 @@
 //! The engine of millstream: batches, streams and stages, epochs, delivery, the runtime. It knows no broker.
 //!
-//! Programs use it through the crate `millstream`; connectors stand on [`source`], [`sink`] and [`batch`].
+//! Programs use it through the crate `millstream`; connectors stand on [`source`], [`sink`] and [`batch`]; operators stand on
+//! [`stage`].
 
 pub mod batch;
 pub mod clock;
+pub mod config;
 pub mod error;
+pub mod flow;
 pub mod format;
+pub mod metrics;
+pub mod position;
 pub mod runtime;
 pub mod sink;
 pub mod source;
+pub mod stage;
+pub mod testing;
 
+pub use config::Config;
 pub use error::{BoxError, Error, ErrorKind, Result};
+pub use flow::{Dataflow, ErrorRecord, Flow, RecordStream, Stream};
+pub use runtime::{Handle, run, start};

@@ -2,6 +2,7 @@
 //!
 //! Invariant: one shared byte arena and 32 bytes per record; nothing is allocated per record.
 
+mod container;
 mod headers;
 mod origin;
 mod owned;

@@ -1,6 +1,6 @@
 //! A record borrowed from its batch.
 
-use super::{Entry, Headers, NO_TIME, Origin, OwnedRecord, RecordBatch};
+use super::{Entry, Headers, NO_TIME, Origin, OwnedRecord, RecordBatch, Run};
 
 /// A borrowed record: key, value, headers, time and position, as bytes.
 ///
@@ -25,7 +25,8 @@ impl<'a> Record<'a> {
     #[inline]
     pub(super) fn bytes(self) -> &'a [u8] {
         let start = self.entry.offset as usize;
-        let len = self.entry.key_bytes() + self.entry.value_bytes() + self.entry.headers_len as usize;
+        let len =
+            self.entry.key_bytes() + self.entry.value_bytes() + self.entry.headers_len as usize;
         &self.batch.arena[start..start + len]
     }
 
@@ -33,14 +34,18 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn key(self) -> Option<&'a [u8]> {
         let start = self.entry.offset as usize;
-        self.entry.has_key().then(|| &self.batch.arena[start..start + self.entry.key_len as usize])
+        self.entry
+            .has_key()
+            .then(|| &self.batch.arena[start..start + self.entry.key_len as usize])
     }
 
     /// The value; `None` is a null value (a tombstone on a compacted topic), which is not an empty one.
     #[inline]
     pub fn value(self) -> Option<&'a [u8]> {
         let start = self.entry.offset as usize + self.entry.key_bytes();
-        self.entry.has_value().then(|| &self.batch.arena[start..start + self.entry.value_len as usize])
+        self.entry
+            .has_value()
+            .then(|| &self.batch.arena[start..start + self.entry.value_len as usize])
     }
 
     /// The value, with a null value read as empty.
@@ -95,7 +100,10 @@ impl<'a> Record<'a> {
         OwnedRecord {
             key: self.key().map(<[u8]>::to_vec),
             value: self.value().map(<[u8]>::to_vec),
-            headers: self.headers().map(|h| (h.name.to_owned(), h.value.map(<[u8]>::to_vec))).collect(),
+            headers: self
+                .headers()
+                .map(|h| (h.name.to_owned(), h.value.map(<[u8]>::to_vec)))
+                .collect(),
             time: self.time(),
             position: self.position(),
             origin: self.origin().cloned(),
@@ -106,6 +114,15 @@ impl<'a> Record<'a> {
     fn index(self) -> usize {
         let base = self.batch.entries.as_ptr() as usize;
         (std::ptr::from_ref(self.entry) as usize).wrapping_sub(base) / size_of::<Entry>()
+    }
+
+    /// The run that the record belongs to.
+    #[inline]
+    pub(crate) fn run(self) -> Option<&'a Run> {
+        match self.batch.runs() {
+            [only] => Some(only),
+            _ => self.batch.run_of(self.index()),
+        }
     }
 
     /// The batch the record lies in.

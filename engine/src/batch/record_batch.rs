@@ -31,12 +31,20 @@ pub struct Entry {
 impl Entry {
     #[inline]
     pub(super) fn key_bytes(self) -> usize {
-        if self.key_len == NONE { 0 } else { self.key_len as usize }
+        if self.key_len == NONE {
+            0
+        } else {
+            self.key_len as usize
+        }
     }
 
     #[inline]
     pub(super) fn value_bytes(self) -> usize {
-        if self.value_len == NONE { 0 } else { self.value_len as usize }
+        if self.value_len == NONE {
+            0
+        } else {
+            self.value_len as usize
+        }
     }
 
     #[inline]
@@ -121,7 +129,10 @@ impl RecordBatch {
     fn start_run(&mut self, origin: &Origin) {
         let first = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         self.runs.retain(|run| run.first < first);
-        self.runs.push(Run { first, origin: origin.clone() });
+        self.runs.push(Run {
+            first,
+            origin: origin.clone(),
+        });
     }
 
     /// Appends a record without headers.
@@ -133,8 +144,14 @@ impl RecordBatch {
         let offset = self.arena.len();
         self.arena.extend_from_slice(key.unwrap_or_default());
         self.arena.extend_from_slice(value.unwrap_or_default());
-        assert!(u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE), "a batch holds at most 4 GiB");
-        #[expect(clippy::cast_possible_truncation, reason = "asserted above: the whole arena fits u32")]
+        assert!(
+            u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE),
+            "a batch holds at most 4 GiB"
+        );
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "asserted above: the whole arena fits u32"
+        )]
         let entry = Entry {
             offset: offset as u32,
             key_len: key.map_or(NONE, |k| k.len() as u32),
@@ -154,7 +171,10 @@ impl RecordBatch {
         let before = self.arena.len();
         super::headers::encode(name, value, &mut self.arena);
         let added = self.arena.len() - before;
-        let last = self.entries.last_mut().expect("a header follows its record");
+        let last = self
+            .entries
+            .last_mut()
+            .expect("a header follows its record");
         last.headers_len += u32::try_from(added).expect("a batch holds at most 4 GiB");
     }
 
@@ -171,9 +191,18 @@ impl RecordBatch {
         let bytes = record.bytes();
         let offset = self.arena.len();
         self.arena.extend_from_slice(bytes);
-        assert!(u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE), "a batch holds at most 4 GiB");
-        #[expect(clippy::cast_possible_truncation, reason = "asserted above: the whole arena fits u32")]
-        self.entries.push(Entry { offset: offset as u32, ..entry });
+        assert!(
+            u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE),
+            "a batch holds at most 4 GiB"
+        );
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "asserted above: the whole arena fits u32"
+        )]
+        self.entries.push(Entry {
+            offset: offset as u32,
+            ..entry
+        });
     }
 
     /// Appends an owned record.
@@ -181,7 +210,12 @@ impl RecordBatch {
         if let Some(origin) = &record.origin {
             self.set_origin(origin);
         }
-        self.push(record.key.as_deref(), record.value.as_deref(), record.time.unwrap_or(NO_TIME), record.position);
+        self.push(
+            record.key.as_deref(),
+            record.value.as_deref(),
+            record.time.unwrap_or(NO_TIME),
+            record.position,
+        );
         for (name, value) in &record.headers {
             self.push_header(name, value.as_deref());
         }
@@ -190,13 +224,17 @@ impl RecordBatch {
     /// The record at `index`.
     #[inline]
     pub fn get(&self, index: usize) -> Option<Record<'_>> {
-        self.entries.get(index).map(|entry| Record::new(self, entry))
+        self.entries
+            .get(index)
+            .map(|entry| Record::new(self, entry))
     }
 
     /// The records, in order.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.entries.iter().map(move |entry| Record::new(self, entry))
+        self.entries
+            .iter()
+            .map(move |entry| Record::new(self, entry))
     }
 
     /// The runs of neighbouring records of one origin, in order.
@@ -206,9 +244,16 @@ impl RecordBatch {
 
     /// The position of the last record of each run, with the run's origin.
     pub fn run_ends(&self) -> impl Iterator<Item = (&Origin, u64)> {
-        let ends = self.runs.iter().skip(1).map(|run| run.first as usize).chain([self.entries.len()]);
+        let ends = self
+            .runs
+            .iter()
+            .skip(1)
+            .map(|run| run.first as usize)
+            .chain([self.entries.len()]);
         self.runs.iter().zip(ends).filter_map(|(run, end)| {
-            let last = end.checked_sub(1).filter(|last| *last >= run.first as usize)?;
+            let last = end
+                .checked_sub(1)
+                .filter(|last| *last >= run.first as usize)?;
             Some((&run.origin, self.entries[last].position))
         })
     }
@@ -237,7 +282,10 @@ impl RecordBatch {
         match self.runs.as_slice() {
             [] => None,
             [only] => Some(only),
-            runs => runs.partition_point(|run| run.first as usize <= index).checked_sub(1).map(|at| &runs[at]),
+            runs => runs
+                .partition_point(|run| run.first as usize <= index)
+                .checked_sub(1)
+                .map(|at| &runs[at]),
         }
     }
 }
@@ -249,8 +297,17 @@ mod tests {
     fn numbered(n: u64) -> RecordBatch {
         let mut batch = RecordBatch::default();
         for position in 0..n {
-            batch.set_origin(&Origin::new("test", "t", u32::try_from(position / 3).unwrap()));
-            batch.push(Some(b"k"), Some(position.to_string().as_bytes()), NO_TIME, position);
+            batch.set_origin(&Origin::new(
+                "test",
+                "t",
+                u32::try_from(position / 3).unwrap(),
+            ));
+            batch.push(
+                Some(b"k"),
+                Some(position.to_string().as_bytes()),
+                NO_TIME,
+                position,
+            );
         }
         batch
     }
@@ -262,7 +319,10 @@ mod tests {
         batch.push(Some(b""), None, NO_TIME, 1);
         batch.push_header("h", None);
         let [a, b] = [batch.get(0).unwrap(), batch.get(1).unwrap()];
-        assert_eq!((a.key(), a.value(), a.time()), (None, Some(&b""[..]), Some(5)));
+        assert_eq!(
+            (a.key(), a.value(), a.time()),
+            (None, Some(&b""[..]), Some(5))
+        );
         assert_eq!((b.key(), b.value(), b.time()), (Some(&b""[..]), None, None));
         assert_eq!(b.headers().count(), 1);
         assert_eq!(a.headers().count(), 0);
@@ -272,7 +332,10 @@ mod tests {
     fn retain_keeps_runs_right() {
         let mut batch = numbered(9);
         batch.retain(|r| r.position() % 2 == 1 && r.position() != 1);
-        let seen: Vec<_> = batch.iter().map(|r| (r.position(), r.origin().unwrap().partition)).collect();
+        let seen: Vec<_> = batch
+            .iter()
+            .map(|r| (r.position(), r.origin().unwrap().partition))
+            .collect();
         assert_eq!(seen, [(3, 1), (5, 1), (7, 2)]);
         assert_eq!(batch.get(0).unwrap().value(), Some(&b"3"[..]));
     }

@@ -42,7 +42,10 @@ impl<'b> RecordWriter<'b> {
     /// When a value or a header was written before.
     #[inline]
     pub fn key(&mut self, key: &[u8]) -> &mut Self {
-        assert!(self.value_end.is_none() && self.headers_start.is_none(), "the key comes before value and headers");
+        assert!(
+            self.value_end.is_none() && self.headers_start.is_none(),
+            "the key comes before value and headers"
+        );
         self.batch.arena.truncate(self.start);
         self.batch.arena.extend_from_slice(key);
         self.key_end = Some(self.batch.arena.len());
@@ -60,7 +63,10 @@ impl<'b> RecordWriter<'b> {
     /// The arena, to append the value to; [`RecordWriter::end_value`] says where it ends.
     #[inline]
     pub fn value_buffer(&mut self) -> &mut Vec<u8> {
-        debug_assert!(self.headers_start.is_none(), "the value comes before the headers");
+        debug_assert!(
+            self.headers_start.is_none(),
+            "the value comes before the headers"
+        );
         self.batch.arena.truncate(self.value_start);
         &mut self.batch.arena
     }
@@ -110,17 +116,30 @@ impl<'b> RecordWriter<'b> {
     pub fn finish(self) {
         let end = self.batch.arena.len();
         let value_end = self.value_end.unwrap_or(self.value_start);
-        assert!(u32::try_from(end).is_ok_and(|n| n < u32::MAX), "a batch holds at most 4 GiB");
-        #[expect(clippy::cast_possible_truncation, reason = "asserted above: the whole arena fits u32")]
+        assert!(
+            u32::try_from(end).is_ok_and(|n| n < u32::MAX),
+            "a batch holds at most 4 GiB"
+        );
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "asserted above: the whole arena fits u32"
+        )]
         let entry = Entry {
             offset: self.start as u32,
-            key_len: self.key_end.map_or(u32::MAX, |end| (end - self.start) as u32),
-            value_len: self.value_end.map_or(u32::MAX, |end| (end - self.value_start) as u32),
+            key_len: self
+                .key_end
+                .map_or(u32::MAX, |end| (end - self.start) as u32),
+            value_len: self
+                .value_end
+                .map_or(u32::MAX, |end| (end - self.value_start) as u32),
             headers_len: self.headers_start.map_or(0, |start| (end - start) as u32),
             time: self.time,
             position: self.position,
         };
-        debug_assert!(self.headers_start.is_some() || value_end == end, "no bytes beside key, value and headers");
+        debug_assert!(
+            self.headers_start.is_some() || value_end == end,
+            "no bytes beside key, value and headers"
+        );
         self.batch.entries.push(entry);
         std::mem::forget(self);
     }
@@ -152,10 +171,23 @@ mod tests {
         writer.key(b"k").value(b"lost");
         drop(writer);
         let mut writer = batch.writer();
-        writer.key(b"key").value(b"second").header("h", Some(b"x")).time(7);
+        writer
+            .key(b"key")
+            .value(b"second")
+            .header("h", Some(b"x"))
+            .time(7);
         writer.finish();
-        let records: Vec<_> = batch.iter().map(|r| (r.key(), r.value(), r.time(), r.headers().count())).collect();
-        assert_eq!(records, [(None, Some(&b"first"[..]), None, 0), (Some(&b"key"[..]), Some(&b"second"[..]), Some(7), 1)]);
+        let records: Vec<_> = batch
+            .iter()
+            .map(|r| (r.key(), r.value(), r.time(), r.headers().count()))
+            .collect();
+        assert_eq!(
+            records,
+            [
+                (None, Some(&b"first"[..]), None, 0),
+                (Some(&b"key"[..]), Some(&b"second"[..]), Some(7), 1)
+            ]
+        );
     }
 
     #[test]
@@ -165,7 +197,11 @@ mod tests {
         let mut writer = batch.writer();
         writer.header("only", None);
         writer.finish();
-        assert!(batch.iter().all(|r| r.key().is_none() && r.value().is_none()));
+        assert!(
+            batch
+                .iter()
+                .all(|r| r.key().is_none() && r.value().is_none())
+        );
         assert_eq!(batch.get(1).map(|r| r.headers().count()), Some(1));
     }
 }

@@ -1,5 +1,19 @@
 //! Runs dataflows: workers, readers' threads, epochs, confirmation, stop and failure.
 
+mod execution;
+mod feed;
+mod plan;
+mod reader_thread;
+mod run;
+mod shared;
 mod wake;
+mod worker;
 
+pub use run::{Handle, Stopper, run, start};
 pub use wake::Wake;
+
+pub(crate) use execution::start_positions;
+pub(crate) use feed::{Feed, Next};
+pub(crate) use plan::Plan;
+pub(crate) use shared::{Shared, Stop};
+pub(crate) use worker::WorkerFlow;

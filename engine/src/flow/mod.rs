@@ -1,0 +1,37 @@
+//! The graph as the program builds it: dataflow, streams, and how chains become engine operators.
+//!
+//! Invariant: building opens nothing; the closure runs once to find all faults, and once per worker to run.
+
+mod boundary;
+mod build;
+mod dataflow;
+mod error_record;
+mod fused;
+mod item_stream;
+mod ledger;
+mod pool;
+mod ports;
+mod record_stream;
+mod sink_operator;
+mod source_operator;
+
+pub use boundary::Exchangeable;
+pub use build::Flow;
+pub use dataflow::Dataflow;
+pub use error_record::{ErrorRecord, dead_letter_headers};
+pub use item_stream::Stream;
+pub use record_stream::RecordStream;
+
+#[doc(hidden)]
+pub use fused::{Body, ItemEdge, Outputs, RecordEdge, TimelyStream, Wiring};
+#[doc(hidden)]
+pub use pool::Pool;
+#[doc(hidden)]
+pub use ports::Ports;
+#[doc(hidden)]
+pub use source_operator::SourceRef;
+
+pub(crate) use build::{Build, SinkSlot, SourceSlot};
+pub(crate) use dataflow::BuildFn;
+pub(crate) use fused::install_unary;
+pub(crate) use source_operator::install_source;

@@ -1,0 +1,293 @@
+//! The operator of a source: reads batches, runs the fused chain on them, advances the epoch, keeps the ledger.
+//!
+//! Invariant: the capability is downgraded before anything may refuse to read, or the dataflow would deadlock.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use timely::dataflow::channels::pushers;
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::scheduling::Activator;
+
+use super::build::{Build, Flow, SourceSlot};
+use super::fused::{Body, ErrorOutputs, Outputs, Wiring};
+use super::ledger::Ledger;
+use super::ports::{OkCapability, OperatorContext, Ports};
+use crate::batch::RecordBatch;
+use crate::error::Result;
+use crate::runtime::{Feed, Next, Shared, Stop, Wake};
+use crate::source::Source;
+use crate::stage::{Output, StepId, catch};
+
+/// Batches worked off per run before the operator gives way.
+const FUEL: usize = 4;
+
+/// The running half of a source on one worker, shared by its operator and the worker's loop.
+pub(crate) struct SourceState {
+    pub(crate) name: Arc<str>,
+    pub(crate) wake: Wake,
+    /// Set when readers open.
+    pub(crate) feed: Option<Feed>,
+    pub(crate) ledger: Ledger,
+    activator: Activator,
+    blocked: bool,
+    ended: bool,
+}
+
+impl fmt::Debug for SourceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceState")
+            .field("name", &self.name)
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SourceState {
+    /// Lets the operator run in the worker's next step.
+    pub(crate) fn activate(&self) {
+        self.activator.activate();
+    }
+
+    /// Whether the operator's epoch must go on: it may still read.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.ended
+    }
+
+    /// Takes in what sinks have written and made durable; what is durable goes back to the reader.
+    pub(crate) fn settle(
+        &mut self,
+        shared: &Shared,
+        written: impl Fn(u64) -> bool,
+        durable: impl Fn(u64) -> bool,
+    ) {
+        if self.ledger.release_written(written) && std::mem::take(&mut self.blocked) {
+            self.activate();
+        }
+        while let Some(interval) = self.ledger.next_durable(&durable) {
+            if !shared.gate_is_open() {
+                return;
+            }
+            let micros = shared.clock.micros().saturating_sub(interval.oldest_ingest);
+            shared.metrics.durable(micros, interval.n_records);
+            if let Some(feed) = &mut self.feed {
+                feed.confirm(interval.n_batches);
+            }
+        }
+    }
+}
+
+/// A source that waits for its operator: the first chain that is lowered makes it.
+#[derive(Debug)]
+pub struct SourceRef {
+    step: StepId,
+    name: Arc<str>,
+    source: RefCell<Option<Box<dyn Source>>>,
+}
+
+impl fmt::Debug for dyn Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.connector())
+    }
+}
+
+impl Flow<'_> {
+    pub(crate) fn add_source(
+        &self,
+        step: StepId,
+        name: &str,
+        source: Box<dyn Source>,
+    ) -> SourceRef {
+        let faults = source.faults().into_iter().map(|fault| fault.at_step(name));
+        self.build.faults.borrow_mut().extend(faults);
+        SourceRef {
+            step,
+            name: name.into(),
+            source: RefCell::new(Some(source)),
+        }
+    }
+}
+
+/// A fused operator fed by a source.
+pub(crate) fn install_source<'s, O: Output>(
+    source: &SourceRef,
+    flow: &Flow<'s>,
+    mut wiring: Wiring,
+    body: impl Body<RecordBatch, O>,
+) -> Outputs<'s, O> {
+    wiring.kind = "source";
+    wiring.step = source.step;
+    let cx = wiring.context(&flow.build);
+    let mut builder = OperatorBuilder::new(source.name.to_string(), flow.scope);
+    let (ok, oks) = builder.new_output::<O>();
+    let (errors, error_streams) = ErrorOutputs::add(&mut builder, wiring.n_errors);
+    let state = register(source, flow, builder.operator_info().address);
+    builder.build_reschedule(move |capabilities| {
+        let build = Rc::clone(&cx.build);
+        let mut operator = SourceOperator {
+            cx,
+            build,
+            state,
+            body,
+            ok,
+            errors,
+            capabilities,
+        };
+        move |_frontiers| operator.run()
+    });
+    Outputs {
+        ok: oks,
+        errors: error_streams,
+    }
+}
+
+fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<RefCell<SourceState>> {
+    let wake = flow.wake_for(&address);
+    let state = Rc::new(RefCell::new(SourceState {
+        name: Arc::clone(&source.name),
+        wake,
+        feed: None,
+        ledger: Ledger::new(flow.build.shared.config.in_flight_bytes),
+        activator: flow.scope.activator_for(address),
+        blocked: false,
+        ended: false,
+    }));
+    if let Some(boxed) = source.source.borrow_mut().take() {
+        flow.build.sources.borrow_mut().push(SourceSlot {
+            name: Arc::clone(&source.name),
+            source: boxed,
+            state: Rc::clone(&state),
+        });
+    }
+    state
+}
+
+struct SourceOperator<O: Output, B> {
+    cx: OperatorContext,
+    build: Rc<Build>,
+    state: Rc<RefCell<SourceState>>,
+    body: B,
+    ok: pushers::Output<u64, O>,
+    errors: ErrorOutputs,
+    /// One per output; empty once the source has ended.
+    capabilities: Vec<Capability<u64>>,
+}
+
+impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
+    /// One run; says whether the operator must stay.
+    fn run(&mut self) -> bool {
+        let state = Rc::clone(&self.state);
+        let mut state = state.borrow_mut();
+        state.wake.reset();
+        match catch(|| self.read(&mut state)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self
+                .build
+                .shared
+                .fail(error.at_step(&state.name).at_worker(self.build.worker)),
+            Err(panicked) => self.cx.panicked(panicked),
+        }
+        if self.build.shared.stop() == Stop::Now {
+            return !self.capabilities.is_empty();
+        }
+        state.ended = self.capabilities.is_empty();
+        self.cx
+            .counters
+            .holds(self.capabilities.first().map(|c| *c.time()));
+        self.cx.counters.in_flight(state.ledger.held());
+        !self.capabilities.is_empty()
+    }
+
+    fn read(&mut self, state: &mut SourceState) -> Result<()> {
+        self.advance(state);
+        match self.build.shared.stop() {
+            Stop::No => {}
+            Stop::Drain => {
+                self.capabilities.clear();
+                if let Some(feed) = &mut state.feed {
+                    feed.stop_reading();
+                }
+                return Ok(());
+            }
+            Stop::Now => return Ok(()),
+        }
+        for _ in 0..FUEL {
+            if self.capabilities.is_empty() {
+                return Ok(());
+            }
+            if !state.ledger.has_room() {
+                state.blocked = true;
+                return Ok(());
+            }
+            let Some(feed) = &mut state.feed else {
+                return Ok(());
+            };
+            match feed.next()? {
+                Next::Batch(batch) => self.work(state, batch)?,
+                Next::Empty => return Ok(()),
+                Next::End => self.capabilities.clear(),
+            }
+        }
+        state.activate();
+        Ok(())
+    }
+
+    /// Downgrades the capabilities to the epoch of now.
+    fn advance(&mut self, state: &SourceState) {
+        let shared = &self.build.shared;
+        let epoch = if state.ledger.is_half_full() {
+            shared.close_epoch_early()
+        } else {
+            shared.epoch()
+        };
+        for capability in &mut self.capabilities {
+            if epoch > *capability.time() {
+                capability.downgrade(&epoch);
+            }
+        }
+    }
+
+    fn work(&mut self, state: &mut SourceState, mut batch: RecordBatch) -> Result<()> {
+        let started = Instant::now();
+        let (n_records, n_bytes, ingest) = (batch.len(), batch.n_bytes(), batch.ingest_micros);
+        let capability = &self.capabilities[0];
+        let epoch = *capability.time();
+        let mut ports = Ports {
+            ok: &mut self.ok,
+            capability: OkCapability::Own(capability),
+            errors: &mut self.errors.pending,
+            cx: &self.cx,
+            given: 0,
+            stop: None,
+        };
+        self.body.run(&mut batch, &mut ports);
+        let Ports { given, stop, .. } = ports;
+        if let Some(stop) = stop {
+            return Err(stop);
+        }
+        self.errors.flush(|port| self.capabilities[port].clone());
+        let bytes = if given == 0 { 0 } else { given.max(n_bytes) };
+        state.ledger.charge(epoch, bytes, n_records, ingest);
+        self.recycle(state, batch);
+        self.build.did_work.set(true);
+        self.build.shared.note_records();
+        self.cx.counters.add(n_records, n_bytes, started.elapsed());
+        Ok(())
+    }
+
+    /// Gives the batch back to the reader, or another one where it went on downstream itself.
+    fn recycle(&self, state: &mut SourceState, batch: RecordBatch) {
+        let batch = if batch.memory() > 0 {
+            Some(batch)
+        } else {
+            self.build.batches.take()
+        };
+        if let (Some(batch), Some(feed)) = (batch, &mut state.feed) {
+            feed.recycle(batch);
+        }
+    }
+}

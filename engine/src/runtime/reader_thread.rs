@@ -1,0 +1,224 @@
+//! The thread of a reader: reads ahead into a bounded channel, confirms on the interval, closes on request.
+//!
+//! Invariant: it never waits longer than `PATIENCE` without looking at its control.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{RecvTimeoutError, SendTimeoutError};
+
+use super::feed::{Event, ReaderEnd, interval_micros};
+use super::{Shared, Wake};
+use crate::batch::RecordBatch;
+use crate::error::{Error, ErrorKind, Result, codes};
+use crate::source::{Assignment, Read, Reader, ReaderContext, Source};
+use crate::stage::catch;
+
+/// The longest wait for anything.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Everything a reader's thread needs.
+pub(crate) struct ReaderThread {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) name: Arc<str>,
+    pub(crate) wake: Wake,
+    pub(crate) end: ReaderEnd,
+}
+
+/// Why reading ended.
+enum Ended {
+    Closing,
+    AllRead,
+}
+
+impl ReaderThread {
+    /// Starts the thread, which opens the reader itself.
+    pub(crate) fn spawn(
+        self,
+        source: Box<dyn Source>,
+        cx: ReaderContext,
+        first: Vec<Assignment>,
+    ) -> Result<()> {
+        let name = format!("ms-read-{}", self.name);
+        let spawned = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || self.run(source.as_ref(), cx, &first));
+        spawned.map(drop).map_err(|e| {
+            Error::new(
+                ErrorKind::Unavailable,
+                codes::UNREACHABLE,
+                "start a reader's thread",
+            )
+            .with_source(e)
+        })
+    }
+
+    fn run(self, source: &dyn Source, cx: ReaderContext, first: &[Assignment]) {
+        let result = catch(|| self.open_and_read(source, cx, first)).unwrap_or_else(|panicked| {
+            let error = Error::new(ErrorKind::Panic, codes::PANIC, "run a reader: it panicked")
+                .with_source(panicked.message);
+            self.report(Event::Failed(error));
+            Ok(())
+        });
+        // The worker may have given up waiting.
+        drop(self.end.done.send(result));
+    }
+
+    fn open_and_read(
+        &self,
+        source: &dyn Source,
+        cx: ReaderContext,
+        first: &[Assignment],
+    ) -> Result<()> {
+        let mut reader = match source
+            .reader(cx)
+            .and_then(|mut r| r.assign(first).map(|()| r))
+        {
+            Ok(reader) => reader,
+            Err(error) => {
+                self.report(Event::Failed(error));
+                return Ok(());
+            }
+        };
+        let mut confirmer = Confirmer {
+            seen: 0,
+            last: Instant::now(),
+        };
+        match self.read_all(reader.as_mut(), &mut confirmer) {
+            Ok(Ended::Closing) => {}
+            Ok(Ended::AllRead) => {
+                self.report(Event::End);
+                self.wait_for_close(reader.as_mut(), &mut confirmer);
+            }
+            Err(error) => {
+                self.report(Event::Failed(error));
+                self.wait_for_close(reader.as_mut(), &mut confirmer);
+            }
+        }
+        if self.end.control.graceful.load(Ordering::Acquire) {
+            self.confirm(reader.as_mut(), &mut confirmer);
+        }
+        reader.close(self.shared.config.stop_deadline)
+    }
+
+    fn read_all(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer) -> Result<Ended> {
+        let mut batch = RecordBatch::default();
+        loop {
+            if self.closing() {
+                return Ok(Ended::Closing);
+            }
+            if self.end.control.stopped.load(Ordering::Acquire) {
+                self.wait_for_close(reader, confirmer);
+                return Ok(Ended::Closing);
+            }
+            while let Ok(more) = self.end.assignments.try_recv() {
+                reader.assign(&more)?;
+            }
+            self.confirm_on_interval(reader, confirmer);
+            match reader.read(&mut batch, PATIENCE)? {
+                Read::Records => {
+                    self.send(reader, confirmer, std::mem::take(&mut batch));
+                    batch = self.emptied();
+                }
+                Read::Idle => {}
+                Read::End => return Ok(Ended::AllRead),
+            }
+        }
+    }
+
+    /// Hands a batch to the worker; while the channel is full, confirmations and closing go on.
+    fn send(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer, batch: RecordBatch) {
+        let bytes = batch.n_bytes();
+        let queued = &self.end.control.queued_bytes;
+        while queued.load(Ordering::Acquire) > 0
+            && queued.load(Ordering::Acquire) + bytes > self.shared.config.queue_bytes
+        {
+            self.wake.wake();
+            match self.end.emptied.recv_timeout(PATIENCE) {
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.closing() {
+                return;
+            }
+            self.confirm_on_interval(reader, confirmer);
+        }
+        queued.fetch_add(bytes, Ordering::AcqRel);
+        let mut event = match self.end.events.try_send(Event::Batch(batch)) {
+            Ok(()) => return self.wake.wake(),
+            Err(full) => full.into_inner(),
+        };
+        self.wake.wake();
+        while !self.closing() {
+            match self.end.events.send_timeout(event, PATIENCE) {
+                Ok(()) => return self.wake.wake(),
+                Err(SendTimeoutError::Timeout(back)) => event = back,
+                Err(SendTimeoutError::Disconnected(_)) => return,
+            }
+            self.confirm_on_interval(reader, confirmer);
+        }
+    }
+
+    fn emptied(&self) -> RecordBatch {
+        let mut batch = self.end.emptied.try_recv().unwrap_or_else(|_none| {
+            let config = &self.shared.config;
+            RecordBatch::with_capacity(
+                config.batch_bytes + config.batch_bytes / 4,
+                config.batch_records.min(1024),
+            )
+        });
+        batch.clear();
+        batch
+    }
+
+    /// Tells the worker something other than records; it has room for it sooner or later, or has gone.
+    fn report(&self, event: Event) {
+        let mut event = event;
+        while !self.closing() {
+            self.wake.wake();
+            match self.end.events.send_timeout(event, PATIENCE) {
+                Ok(()) => return self.wake.wake(),
+                Err(SendTimeoutError::Timeout(back)) => event = back,
+                Err(SendTimeoutError::Disconnected(_)) => return,
+            }
+        }
+    }
+
+    fn wait_for_close(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer) {
+        while !self.closing() {
+            std::thread::park_timeout(PATIENCE);
+            self.confirm_on_interval(reader, confirmer);
+        }
+    }
+
+    fn closing(&self) -> bool {
+        self.end.control.closing.load(Ordering::Acquire)
+    }
+
+    fn confirm_on_interval(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer) {
+        if confirmer.last.elapsed() >= Duration::from_micros(interval_micros(&self.shared)) {
+            self.confirm(reader, confirmer);
+        }
+    }
+
+    fn confirm(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer) {
+        confirmer.last = Instant::now();
+        let confirmed = self.end.control.confirmed.load(Ordering::Acquire);
+        let n_batches = confirmed - confirmer.seen;
+        if n_batches == 0 || !self.shared.gate_is_open() {
+            return;
+        }
+        confirmer.seen = confirmed;
+        let mut resume = Vec::new();
+        if let Err(error) = reader.confirm(n_batches, &mut resume) {
+            tracing::warn!(source = %self.name, "{}\nThe next commit covers the same records.", error.report());
+        }
+        self.shared.positions.confirm(&self.name, resume);
+    }
+}
+
+struct Confirmer {
+    seen: u64,
+    last: Instant,
+}

@@ -1,0 +1,85 @@
+//! Names the stage and the record when user code panics, at no cost when it does not.
+//!
+//! Guards are forgotten on the normal path and only dropped while unwinding; they then leave a note for whoever catches.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::StepId;
+use crate::batch::{Origin, Record};
+
+thread_local! {
+    static STEP: Cell<Option<StepId>> = const { Cell::new(None) };
+    static RECORD: RefCell<Option<(Option<Origin>, u64)>> = const { RefCell::new(None) };
+}
+
+struct StepNote(StepId);
+
+impl Drop for StepNote {
+    #[cold]
+    fn drop(&mut self) {
+        if STEP.get().is_none() {
+            STEP.set(Some(self.0));
+        }
+    }
+}
+
+/// Calls user code; when it panics, `step` is named in the error.
+#[inline(always)]
+pub fn guard<R>(step: StepId, user: impl FnOnce() -> R) -> R {
+    let note = StepNote(step);
+    let result = user();
+    std::mem::forget(note);
+    result
+}
+
+/// Notes the record at hand, should what follows panic.
+pub(crate) struct RecordNote<'a>(pub(crate) Record<'a>);
+
+impl Drop for RecordNote<'_> {
+    #[cold]
+    fn drop(&mut self) {
+        RECORD.with_borrow_mut(|note| *note = Some((self.0.origin().cloned(), self.0.position())));
+    }
+}
+
+/// What is known of a panic that was caught.
+#[derive(Debug)]
+pub(crate) struct Panicked {
+    pub(crate) message: String,
+    pub(crate) step: Option<StepId>,
+    pub(crate) record: Option<(Option<Origin>, u64)>,
+}
+
+/// Runs `body`, and catches a panic with what the guards noted.
+pub(crate) fn catch<R>(body: impl FnOnce() -> R) -> Result<R, Panicked> {
+    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| Panicked {
+        message: message(payload.as_ref()),
+        step: STEP.take(),
+        record: RECORD.take(),
+    })
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn innermost_stage_is_named_once() {
+        let caught =
+            catch(|| guard(StepId(1), || guard(StepId(2), || panic!("boom {}", 7)))).unwrap_err();
+        assert_eq!(
+            (caught.step, caught.message.as_str()),
+            (Some(StepId(2)), "boom 7")
+        );
+        assert_eq!(catch(|| panic!("x")).map(|()| 0).unwrap_err().step, None);
+        assert_eq!(catch(|| guard(StepId(3), || 5)).unwrap(), 5);
+    }
+}
