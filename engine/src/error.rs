@@ -294,7 +294,9 @@ impl Error {
         let mut text = format!("{} failed to {}", self.0.code, self.0.what);
         let place = self.0.place.to_string();
         if !place.is_empty() {
-            text.push_str(&format!(" ({place})"));
+            text.push_str(" (");
+            text.push_str(&place);
+            text.push(')');
         }
         if let Some(cause) = self.cause() {
             text.push_str(": ");

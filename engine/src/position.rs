@@ -222,13 +222,13 @@ mod tests {
         let refused = PositionStore::open(dir.path(), "a/b").unwrap_err();
         assert_eq!(refused.code(), codes::STATE_LOCKED);
         drop(store);
-        let mut store = PositionStore::open(dir.path(), "a/b").unwrap();
+        let mut again = PositionStore::open(dir.path(), "a/b").unwrap();
         assert_eq!(
-            store.get("s", &Partition::new("t", 1)),
+            again.get("s", &Partition::new("t", 1)),
             Some(&ResumePosition("7".to_owned()))
         );
-        assert_eq!(store.get("s", &Partition::new("t", 2)), None);
-        assert_eq!(store.next_generation(), 2);
+        assert_eq!(again.get("s", &Partition::new("t", 2)), None);
+        assert_eq!(again.next_generation(), 2);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub struct Header<'a> {
 }
 
 /// The headers of a record, in their order; decoded while iterating.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Headers<'a> {
     bytes: &'a [u8],
 }
@@ -25,18 +25,19 @@ impl<'a> Headers<'a> {
     }
 
     /// The encoded form, for copying to another record.
-    pub fn encoded(self) -> &'a [u8] {
+    pub fn encoded(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// Whether there is none.
-    pub fn is_empty(self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// The last value of `name`, which is the one that counts where a name repeats.
-    pub fn get(self, name: &str) -> Option<Option<&'a [u8]>> {
-        self.filter(|header| header.name == name)
+    pub fn get(&self, name: &str) -> Option<Option<&'a [u8]>> {
+        self.clone()
+            .filter(|header| header.name == name)
             .last()
             .map(|header| header.value)
     }
@@ -85,7 +86,7 @@ mod tests {
         encode("b", Some(b""), &mut bytes);
         encode("a", Some(b"x"), &mut bytes);
         let headers = Headers::new(&bytes);
-        assert_eq!(headers.count(), 3);
+        assert_eq!(headers.clone().count(), 3);
         assert_eq!(headers.get("b"), Some(Some(&b""[..])));
         assert_eq!(headers.get("a"), Some(Some(&b"x"[..])));
         assert_eq!(headers.get("c"), None);

@@ -185,6 +185,9 @@ impl RecordBatch {
     }
 
     /// Appends a copy of `record`: key, value, headers, time and position.
+    ///
+    /// # Panics
+    /// When the arena would pass 4 GiB; operators close a batch long before.
     #[inline]
     pub fn push_record(&mut self, record: Record<'_>) {
         let entry = *record.entry();

@@ -126,12 +126,10 @@ impl<'b> RecordWriter<'b> {
         )]
         let entry = Entry {
             offset: self.start as u32,
-            key_len: self
-                .key_end
-                .map_or(u32::MAX, |end| (end - self.start) as u32),
+            key_len: self.key_end.map_or(u32::MAX, |at| (at - self.start) as u32),
             value_len: self
                 .value_end
-                .map_or(u32::MAX, |end| (end - self.value_start) as u32),
+                .map_or(u32::MAX, |at| (at - self.value_start) as u32),
             headers_len: self.headers_start.map_or(0, |start| (end - start) as u32),
             time: self.time,
             position: self.position,
@@ -167,9 +165,7 @@ mod tests {
     fn dropped_writer_leaves_no_trace() {
         let mut batch = RecordBatch::default();
         batch.push(None, Some(b"first"), NO_TIME, 0);
-        let mut writer = batch.writer();
-        writer.key(b"k").value(b"lost");
-        drop(writer);
+        batch.writer().key(b"k").value(b"lost");
         let mut writer = batch.writer();
         writer
             .key(b"key")

@@ -112,7 +112,7 @@ const FUEL: usize = 16;
 pub(crate) fn install_unary<'s, B: Container, O: Output>(
     input: TimelyStream<'s, B>,
     flow: &Flow<'s>,
-    wiring: Wiring,
+    wiring: &Wiring,
     mut body: impl Body<B, O>,
     done: impl Fn(B) + 'static,
 ) -> Outputs<'s, O> {

@@ -120,7 +120,7 @@ impl<'s, H: Head> Parts<'s, H> {
             stages: self.stages,
             n_errors: self.errors.len(),
         };
-        let Outputs { ok, errors } = H::install(self.handle, &self.flow, wiring, body);
+        let Outputs { ok, errors } = H::install(self.handle, &self.flow, &wiring, body);
         for (late, stream) in self.errors.into_iter().zip(errors) {
             late.connect(stream);
         }
@@ -265,8 +265,8 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
                 .into_iter()
                 .map(|other| other.lower("merge", Pool::new(0)).1),
         );
-        let edge = concat(&flow, edges);
-        Stream::from_edge(flow, edge, step)
+        let merged = concat(&flow, edges);
+        Stream::from_edge(flow, merged, step)
     }
 
     /// Sends each item to the worker that `route` names, modulo the number of workers: for operators that exchange.

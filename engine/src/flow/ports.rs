@@ -33,7 +33,8 @@ impl OperatorContext {
         stages: &[StepId],
     ) -> Self {
         let metrics = &build.shared.metrics;
-        let count = |id: StepId, kind| metrics.step(&build.label(id).0, kind, build.worker);
+        let count =
+            |id: StepId, of: &'static str| metrics.step(&build.label(id).0, of, build.worker);
         let kinds = build
             .steps
             .borrow()

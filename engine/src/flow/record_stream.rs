@@ -157,8 +157,8 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
         let (flow, edge, step) = self.lower("merge");
         let mut edges = vec![edge];
         edges.extend(others.into_iter().map(|other| other.lower("merge").1));
-        let edge = concat(&flow, edges);
-        RecordStream::from_edge(flow, edge, step)
+        let merged = concat(&flow, edges);
+        RecordStream::from_edge(flow, merged, step)
     }
 
     /// Ends the stream in a sink named `name`, direct style: a record that cannot be delivered stops the dataflow.

@@ -229,7 +229,7 @@ impl SinkOperator {
             .fetch_add(count, std::sync::atomic::Ordering::Relaxed);
         if self.undelivered == Undelivered::Stop {
             let first = self.rejected.swap_remove(0);
-            return Err(self.stop_error(first, count));
+            return Err(self.stop_error(&first, count));
         }
         let Some(capability) = &self.error_capability else {
             return Ok(());
@@ -243,7 +243,7 @@ impl SinkOperator {
         Ok(())
     }
 
-    fn stop_error(&self, rejected: Rejected, count: u64) -> Error {
+    fn stop_error(&self, rejected: &Rejected, count: u64) -> Error {
         let more = if count > 1 {
             format!(", and {} more", count - 1)
         } else {

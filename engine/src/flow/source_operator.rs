@@ -116,12 +116,11 @@ impl Flow<'_> {
 pub(crate) fn install_source<'s, O: Output>(
     source: &SourceRef,
     flow: &Flow<'s>,
-    mut wiring: Wiring,
+    wiring: &Wiring,
     body: impl Body<RecordBatch, O>,
 ) -> Outputs<'s, O> {
-    wiring.kind = "source";
-    wiring.step = source.step;
-    let cx = wiring.context(&flow.build);
+    flow.build.operator("source", &wiring.stages);
+    let cx = OperatorContext::new(&flow.build, "source", source.step, &wiring.stages);
     let mut builder = OperatorBuilder::new(source.name.to_string(), flow.scope);
     let (ok, oks) = builder.new_output::<O>();
     let (errors, error_streams) = ErrorOutputs::add(&mut builder, wiring.n_errors);

@@ -214,7 +214,7 @@ impl Execution {
     fn is_overdue(&self, deadline: &mut Option<Instant>) -> bool {
         let now = Instant::now();
         match (self.shared.stop(), *deadline) {
-            (Stop::No, _) => {}
+            (Stop::No, _) => *deadline = None,
             (Stop::Drain, None) => *deadline = Some(now + self.shared.config.stop_deadline),
             (Stop::Now, None) => *deadline = Some(now),
             (Stop::Drain, Some(end)) if now >= end => self.shared.fail(self.deadline_error()),

@@ -204,12 +204,12 @@ impl ReaderThread {
 
     fn confirm(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer) {
         confirmer.last = Instant::now();
-        let confirmed = self.end.control.confirmed.load(Ordering::Acquire);
-        let n_batches = confirmed - confirmer.seen;
+        let durable = self.end.control.confirmed.load(Ordering::Acquire);
+        let n_batches = durable - confirmer.seen;
         if n_batches == 0 || !self.shared.gate_is_open() {
             return;
         }
-        confirmer.seen = confirmed;
+        confirmer.seen = durable;
         let mut resume = Vec::new();
         if let Err(error) = reader.confirm(n_batches, &mut resume) {
             tracing::warn!(source = %self.name, "{}\nThe next commit covers the same records.", error.report());

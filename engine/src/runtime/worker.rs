@@ -44,7 +44,7 @@ impl WorkerFlow {
         let index = worker.index();
         let build = Build::new(Arc::clone(shared), index);
         let dataflow_id = worker.next_dataflow_index();
-        let built = crate::stage::catch(|| {
+        let graph = crate::stage::catch(|| {
             worker.dataflow(|scope| {
                 build_fn(&Flow {
                     scope,
@@ -52,7 +52,7 @@ impl WorkerFlow {
                 });
             });
         });
-        built.map_err(|panicked| {
+        graph.map_err(|panicked| {
             Error::new(
                 ErrorKind::Panic,
                 codes::PANIC,
@@ -297,7 +297,10 @@ impl WorkerFlow {
 
 /// New partitions on their way to workers.
 #[derive(Debug, Default)]
-pub(crate) struct Mail(std::sync::Mutex<Vec<(usize, Arc<str>, Vec<Assignment>)>>);
+pub(crate) struct Mail(std::sync::Mutex<Vec<Letter>>);
+
+/// The worker, the source, and what the reader is to add.
+type Letter = (usize, Arc<str>, Vec<Assignment>);
 
 impl Mail {
     pub(crate) fn send(&self, worker: usize, source: Arc<str>, assignments: Vec<Assignment>) {

@@ -110,6 +110,9 @@ pub trait EmitRecord {
 ///
 /// # Errors
 /// The failure of `write`.
+///
+/// # Panics
+/// Never: a finished writer leaves one record.
 #[inline]
 pub fn write_through<R>(
     scratch: &mut RecordBatch,

@@ -21,7 +21,7 @@ pub trait Head: Sized + 'static + private::Sealed {
     fn install<'s, O: private::Output>(
         handle: Self::Handle<'s>,
         flow: &Flow<'s>,
-        wiring: Wiring,
+        wiring: &Wiring,
         body: impl Body<Self::Batch, O>,
     ) -> Outputs<'s, O>;
 }
@@ -46,7 +46,7 @@ impl Head for FromSource {
     fn install<'s, O: private::Output>(
         handle: SourceRef,
         flow: &Flow<'s>,
-        wiring: Wiring,
+        wiring: &Wiring,
         body: impl Body<RecordBatch, O>,
     ) -> Outputs<'s, O> {
         install_source(&handle, flow, wiring, body)
@@ -61,7 +61,7 @@ impl Head for FromBatches {
     fn install<'s, O: private::Output>(
         handle: RecordEdge<'s>,
         flow: &Flow<'s>,
-        wiring: Wiring,
+        wiring: &Wiring,
         body: impl Body<RecordBatch, O>,
     ) -> Outputs<'s, O> {
         let pool = flow.batch_pool();
@@ -77,7 +77,7 @@ impl<T: 'static> Head for FromItems<T> {
     fn install<'s, O: private::Output>(
         handle: ItemEdge<'s, T>,
         flow: &Flow<'s>,
-        wiring: Wiring,
+        wiring: &Wiring,
         body: impl Body<Vec<T>, O>,
     ) -> Outputs<'s, O> {
         let ItemEdge { edge, pool } = handle;

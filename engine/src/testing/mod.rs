@@ -23,9 +23,9 @@ use crate::config::Config;
 /// assert_eq!(seen, [1, 2, 4]);
 /// ```
 pub fn run_on(workers: impl IntoIterator<Item = usize>, mut test: impl FnMut(Config)) {
-    for workers in workers {
+    for n in workers {
         test(Config {
-            workers,
+            workers: n,
             ..Config::default()
         });
     }
