@@ -34,8 +34,13 @@ struct Segment {
 pub(crate) struct Spare(Vec<RecordBatch>);
 
 impl Spare {
-    fn take(&mut self) -> RecordBatch {
-        self.0.pop().unwrap_or_default()
+    /// An emptied segment, else a new one with the room that the one before turned out to need.
+    fn take(&mut self, before: Option<&Segment>) -> RecordBatch {
+        let sized = |segment: &Segment| {
+            let (n_bytes, n_records) = (segment.records.n_bytes(), segment.records.len());
+            RecordBatch::with_capacity(n_bytes + n_bytes / 8, n_records + n_records / 8)
+        };
+        self.0.pop().unwrap_or_else(|| before.map(sized).unwrap_or_default())
     }
 
     fn put(&mut self, mut records: RecordBatch) {
@@ -92,7 +97,7 @@ impl Log {
             .back()
             .is_none_or(|segment| segment.bytes >= segment_bytes)
         {
-            let records = spare.take();
+            let records = spare.take(self.segments.back());
             self.segments.push_back(Segment {
                 base: self.next,
                 bytes: 0,
