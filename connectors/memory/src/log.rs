@@ -40,7 +40,9 @@ impl Spare {
             let (n_bytes, n_records) = (segment.records.n_bytes(), segment.records.len());
             RecordBatch::with_capacity(n_bytes + n_bytes / 8, n_records + n_records / 8)
         };
-        self.0.pop().unwrap_or_else(|| before.map(sized).unwrap_or_default())
+        self.0
+            .pop()
+            .unwrap_or_else(|| before.map(sized).unwrap_or_default())
     }
 
     fn put(&mut self, mut records: RecordBatch) {
