@@ -2,10 +2,11 @@
 //!
 //! Invariant: every batch that a case sees has passed the checks of `read`.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use millstream_engine::Result;
-use millstream_engine::batch::{OwnedRecord, RecordBatch};
+use millstream_engine::batch::{OwnedRecord, Record, RecordBatch};
 use millstream_engine::clock::SystemClock;
 use millstream_engine::source::{
     Assignment, Confirmed, Found, OpenContext, Partition, PartitionFinder, Read, Reader,
@@ -169,7 +170,7 @@ impl Reading {
                 Read::Idle => {}
             }
         }
-        Ok(self.batch.iter().map(|record| record.to_owned()).collect())
+        Ok(self.batch.iter().map(Record::to_owned).collect())
     }
 
     /// Reads at least `n` records, or as many as come within the subject's patience.
@@ -189,7 +190,7 @@ impl Reading {
     pub(crate) fn rest(&mut self) -> Result<Vec<OwnedRecord>> {
         let mut records = Vec::new();
         while self.read(4 * WAIT)? == Read::Records {
-            records.extend(self.batch.iter().map(|record| record.to_owned()));
+            records.extend(self.batch.iter().map(Record::to_owned));
         }
         Ok(records)
     }
@@ -210,7 +211,7 @@ impl Reading {
 }
 
 /// Numbered records, the number as text in the value.
-pub(crate) fn numbered(numbers: std::ops::Range<u64>) -> Vec<OwnedRecord> {
+pub(crate) fn numbered(numbers: Range<u64>) -> Vec<OwnedRecord> {
     numbers
         .map(|number| OwnedRecord::of(number.to_string()).with_key(format!("k{}", number % 7)))
         .collect()
@@ -226,6 +227,11 @@ pub(crate) fn number(record: &OwnedRecord) -> u64 {
 
 pub(crate) fn numbers(records: &[OwnedRecord]) -> Vec<u64> {
     records.iter().map(number).collect()
+}
+
+/// The numbers that [`numbers`] should give.
+pub(crate) fn numbers_of(numbers: Range<u64>) -> Vec<u64> {
+    numbers.collect()
 }
 
 /// The partition that a record was read from.

@@ -7,7 +7,7 @@ mod writer;
 
 use std::time::Duration;
 
-use millstream_engine::batch::OwnedRecord;
+use millstream_engine::batch::{OwnedRecord, Record, RecordBatch};
 use millstream_engine::sink::Sink;
 use millstream_engine::source::Source;
 
@@ -161,11 +161,8 @@ impl<S: Subject> Subject for Broken<S> {
 }
 
 /// A batch's records with one change, in a batch again.
-fn changed(
-    batch: &millstream_engine::batch::RecordBatch,
-    change: impl FnOnce(&mut Vec<OwnedRecord>),
-) -> millstream_engine::batch::RecordBatch {
-    let mut records: Vec<_> = batch.iter().map(|record| record.to_owned()).collect();
+fn changed(batch: &RecordBatch, change: impl FnOnce(&mut Vec<OwnedRecord>)) -> RecordBatch {
+    let mut records: Vec<_> = batch.iter().map(Record::to_owned).collect();
     change(&mut records);
     crate::writing::batch_of(&records)
 }

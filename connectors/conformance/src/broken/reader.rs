@@ -40,10 +40,13 @@ impl Source for BrokenSource {
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn Reader>> {
+        let batch_records = cx.batch_records;
         let reader = self.source.reader(cx)?;
+        let fault = self.fault;
         Ok(Box::new(BrokenReader {
             reader,
-            fault: self.fault,
+            fault,
+            batch_records,
             n_unconfirmed: 0,
             done: false,
         }))
@@ -86,15 +89,16 @@ impl PartitionFinder for BrokenFinder {
 struct BrokenReader {
     reader: Box<dyn Reader>,
     fault: Fault,
+    batch_records: usize,
     n_unconfirmed: u64,
     /// Whether the fault has struck: once is enough.
     done: bool,
 }
 
 impl BrokenReader {
-    /// Breaks the first batch that holds enough records.
+    /// Breaks the first batch that holds enough records, and has room for one more: one fault at a time.
     fn spoil(&mut self, batch: &mut RecordBatch) {
-        if self.done || batch.len() < 2 {
+        if self.done || !(2..self.batch_records).contains(&batch.len()) {
             return;
         }
         self.done = true;
@@ -138,7 +142,9 @@ impl Reader for BrokenReader {
             (Fault::ReturnsEmptyBatches, Read::Idle) => return Ok(Read::Records),
             (Fault::NeverEnds, Read::End) => return Ok(Read::Idle),
             (Fault::NeverReturnsEarly, Read::Records) => {
-                std::thread::park_timeout(wait.saturating_sub(start.elapsed()));
+                while start.elapsed() < wait {
+                    std::thread::park_timeout(wait.saturating_sub(start.elapsed()));
+                }
             }
             (Fault::FillsBatchesTwice, Read::Records) => self.fill_again(batch)?,
             (_, Read::Records) => self.spoil(batch),

@@ -72,11 +72,11 @@ impl Writer for BrokenWriter {
         let mut told = Vec::new();
         self.writer.poll(&mut told)?;
         if self.fault == Fault::TellsRejectionsTwice {
-            rejected.extend(told.iter().map(|rejected| Rejected {
-                epoch: rejected.epoch,
-                record: rejected.record.clone(),
+            rejected.extend(told.iter().map(|once| Rejected {
+                epoch: once.epoch,
+                record: once.record.clone(),
                 error: millstream_engine::Error::config("deliver a record"),
-                attempts: rejected.attempts,
+                attempts: once.attempts,
             }));
         }
         if self.fault != Fault::SwallowsRejections {

@@ -10,7 +10,7 @@ use millstream_engine::error::{ErrorKind, codes};
 use millstream_engine::source::Found;
 
 use super::{needs, source_of};
-use crate::reading::{Limits, Reading, numbered, numbers, partition};
+use crate::reading::{Limits, Reading, numbered, numbers, numbers_of, partition};
 use crate::run::Skipped;
 use crate::subject::{Expired, SourceSetup, Start, Subject};
 
@@ -52,7 +52,7 @@ pub fn reading_resumes_after_confirmed_batches(subject: &dyn Subject) -> Result<
     );
     assert_eq!(
         rest,
-        Vec::from_iter(n_confirmed..100),
+        numbers_of(n_confirmed..100),
         "reading resumes exactly after what was confirmed"
     );
     second.close();
@@ -159,7 +159,7 @@ pub fn expired_position_moves_to_the_earliest(subject: &dyn Subject) -> Result<(
     let rest = numbers(&reading.take(50).expect("reading"));
     assert_eq!(
         rest,
-        Vec::from_iter(50..100),
+        numbers_of(50..100),
         "reading goes on with the first record kept"
     );
     reading.close();
@@ -181,7 +181,7 @@ pub fn expired_position_moves_to_the_latest(subject: &dyn Subject) -> Result<(),
     let rest = numbers(&reading.take(10).expect("reading"));
     assert_eq!(
         rest,
-        Vec::from_iter(100..110),
+        numbers_of(100..110),
         "reading goes on after the last record"
     );
     reading.close();
@@ -281,7 +281,7 @@ pub fn new_partitions_are_read_from_their_start(subject: &dyn Subject) -> Result
     let records = numbers(&reading.take(20).expect("reading"));
     assert_eq!(
         records,
-        Vec::from_iter(0..20),
+        numbers_of(0..20),
         "a new partition is read from its first record"
     );
     reading.close();

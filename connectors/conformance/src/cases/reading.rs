@@ -127,17 +127,17 @@ pub(super) fn assert_same_content(read: &[OwnedRecord], written: &[OwnedRecord])
         written.len(),
         "as many records come back as were written"
     );
-    for (read, written) in read.iter().zip(written) {
-        assert_eq!(read.key, written.key, "null and empty keys are kept apart");
+    for (back, sent) in read.iter().zip(written) {
+        assert_eq!(back.key, sent.key, "null and empty keys are kept apart");
         assert_eq!(
-            read.value, written.value,
+            back.value, sent.value,
             "null and empty values are kept apart"
         );
         assert_eq!(
-            read.headers, written.headers,
+            back.headers, sent.headers,
             "headers are kept, in order, null apart from empty"
         );
-        assert_eq!(read.time, written.time, "the event time is kept");
+        assert_eq!(back.time, sent.time, "the event time is kept");
     }
 }
 

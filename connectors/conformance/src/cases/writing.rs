@@ -5,12 +5,13 @@
 )]
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use millstream_engine::batch::OwnedRecord;
 
 use super::reading::{assert_same_content, records_of_all_kinds};
 use super::{needs, sink_of};
-use crate::reading::{number, numbered, numbers, partition};
+use crate::reading::{number, numbered, numbers, numbers_of, partition};
 use crate::run::Skipped;
 use crate::subject::Subject;
 use crate::writing::{Writing, batch_of};
@@ -123,26 +124,13 @@ pub fn refused_records_are_told_exactly_once(subject: &dyn Subject) -> Result<()
         .ok_or(Skipped("the other side cannot be made to refuse"))?;
     let mut writing = Writing::open(subject, &*sink);
     for epoch in 0..10 {
-        let keyed = |n: u64| {
-            let value = if n % 10 == 3 {
-                refused.clone()
-            } else {
-                n.to_string().into_bytes()
-            };
-            OwnedRecord::of(value).with_key(n.to_string())
-        };
-        let records: Vec<_> = (epoch * 100..(epoch + 1) * 100).map(keyed).collect();
-        writing.write_all(epoch, &batch_of(&records), || ());
+        let batch = batch_of(&one_in_ten_refused(
+            epoch * 100..(epoch + 1) * 100,
+            &refused,
+        ));
+        writing.write_all(epoch, &batch, || ());
     }
     writing.settle();
-    let key = |record: &OwnedRecord| -> u64 {
-        let text = record
-            .key
-            .as_deref()
-            .and_then(|key| str::from_utf8(key).ok());
-        text.and_then(|text| text.parse().ok())
-            .expect("records keep their keys")
-    };
     for rejected in &writing.rejected {
         let text = rejected.error.report();
         assert_eq!(
@@ -154,7 +142,7 @@ pub fn refused_records_are_told_exactly_once(subject: &dyn Subject) -> Result<()
     let rejected: Vec<u64> = writing
         .rejected
         .iter()
-        .map(|rejected| key(&rejected.record))
+        .map(|told| key(&told.record))
         .collect();
     let n_delivered = 1000_usize.saturating_sub(rejected.len());
     let delivered: Vec<u64> = subject
@@ -172,11 +160,34 @@ pub fn refused_records_are_told_exactly_once(subject: &dyn Subject) -> Result<()
     all.sort_unstable();
     assert_eq!(
         all,
-        Vec::from_iter(0..1000),
+        numbers_of(0..1000),
         "each record is delivered or rejected, exactly once"
     );
     writing.close();
     Ok(())
+}
+
+/// Records with their number as the key; those that end in 3 have the refused value.
+fn one_in_ten_refused(numbers: Range<u64>, refused: &[u8]) -> Vec<OwnedRecord> {
+    let keyed = |n: u64| {
+        let value = if n % 10 == 3 {
+            refused.to_vec()
+        } else {
+            n.to_string().into_bytes()
+        };
+        OwnedRecord::of(value).with_key(n.to_string())
+    };
+    numbers.map(keyed).collect()
+}
+
+/// The number in the key of a record of [`one_in_ten_refused`].
+fn key(record: &OwnedRecord) -> u64 {
+    let text = record
+        .key
+        .as_deref()
+        .and_then(|key| str::from_utf8(key).ok());
+    text.and_then(|text| text.parse().ok())
+        .expect("records keep their keys")
 }
 
 /// An epoch counts as unconfirmed until the other side has confirmed all its records; then everything is there.
@@ -258,7 +269,7 @@ pub fn stalled_sink_takes_less_and_never_blocks(subject: &dyn Subject) -> Result
     arrived.sort_unstable();
     assert_eq!(
         arrived,
-        Vec::from_iter(0..5000),
+        numbers_of(0..5000),
         "after the stall everything arrives, once"
     );
     writing.close();

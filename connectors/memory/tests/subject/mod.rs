@@ -19,7 +19,7 @@ const SMALL: TopicOptions = TopicOptions {
 
 /// A broker of its own, and what was read back of each topic.
 #[derive(Debug, Default)]
-pub struct MemorySubject {
+pub(crate) struct MemorySubject {
     broker: Broker,
     n_topics: AtomicU64,
     read: Mutex<BTreeMap<String, ReadBack>>,
