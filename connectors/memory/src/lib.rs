@@ -1,1 +1,25 @@
-//! stub
+#![doc = include_str!("../README.md")]
+
+mod append;
+mod broker;
+mod config;
+mod consumer;
+mod error;
+mod faults;
+mod finder;
+mod log;
+mod partitioner;
+mod producer;
+mod reader;
+mod sink;
+mod source;
+mod topic;
+mod writer;
+
+pub use broker::{Broker, TopicSummary};
+pub use config::{Expired, Full, Start, TopicOptions};
+pub use consumer::Consumer;
+pub use faults::Faults;
+pub use producer::Producer;
+pub use sink::Sink;
+pub use source::Source;

@@ -1,0 +1,1 @@
+//! Cases that need a whole dataflow: stop, failure and resume. None yet.

@@ -1,0 +1,54 @@
+//! Runs a case on a subject, and says so when it could not.
+//!
+//! Invariant: a skipped case leaves a line that the test harness does not swallow.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::subject::Subject;
+
+/// A case was not run, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skipped(pub &'static str);
+
+/// A case: it panics where the promise is broken.
+pub type Case = fn(&dyn Subject) -> Result<(), Skipped>;
+
+/// Runs one case.
+///
+/// # Panics
+/// When the case fails, or when the subject is not available although `CI` is set.
+pub fn run(name: &str, subject: &dyn Subject, case: Case) {
+    if let Some(why) = subject.unavailable() {
+        assert!(std::env::var_os("CI").is_none(), "{name}: {why}");
+        say_skipped(name, &why);
+    } else if let Err(Skipped(why)) = case(subject) {
+        say_skipped(name, why);
+    }
+}
+
+/// Checks that a case fails on a broken subject, and says the words that name the broken promise.
+///
+/// # Panics
+/// When the case passes, is skipped, or fails for another reason.
+pub fn assert_caught(subject: &dyn Subject, case: Case, words: &str) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| case(subject)));
+    let said = match outcome {
+        Ok(Ok(())) => panic!("the case passes on a broken connector"),
+        Ok(Err(Skipped(why))) => panic!("the case was skipped on a broken connector: {why}"),
+        Err(panic) => panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default(),
+    };
+    assert!(
+        said.contains(words),
+        "the case fails for another reason: {said}"
+    );
+}
+
+/// Written past the harness's capture, which would hide it for a test that passes.
+fn say_skipped(name: &str, why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {name}: {why}").expect("stderr can be written");
+}

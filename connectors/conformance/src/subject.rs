@@ -1,0 +1,123 @@
+//! What a connector must bring along so that its promises can be tested.
+//!
+//! Invariant: `produce` and `records` share no code with the source and the sink under test, so far as the client allows.
+
+use std::time::Duration;
+
+use millstream_engine::batch::OwnedRecord;
+use millstream_engine::sink::Sink;
+use millstream_engine::source::Source;
+
+/// Where a source is to start without a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the first record kept.
+    Earliest,
+    /// After the last record.
+    Latest,
+}
+
+/// What a source is to do with an expired position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expired {
+    /// Fail.
+    Stop,
+    /// Go on with the first record kept.
+    Earliest,
+    /// Go on after the last record.
+    Latest,
+}
+
+/// The settings a case asks of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceSetup {
+    /// The group, or what the connector keeps positions under.
+    pub group: String,
+    /// Where to start without a position.
+    pub start: Start,
+    /// What to do with an expired position.
+    pub expired: Expired,
+    /// Whether it ends where the topic ends.
+    pub until_end: bool,
+}
+
+impl Default for SourceSetup {
+    fn default() -> Self {
+        Self {
+            group: "conformance".to_owned(),
+            start: Start::Earliest,
+            expired: Expired::Stop,
+            until_end: false,
+        }
+    }
+}
+
+/// A connector under test, with the means to look at it from outside.
+///
+/// The suite promises: topics are not shared between cases; positions of a group are looked at only through the source.
+/// The implementer owes the methods without a default; each of the others is an ability, and a case that needs a missing
+/// one is skipped with a line.
+pub trait Subject: Sync {
+    /// Why nothing can be tested here, such as a broker that is not running. With `CI` set in the environment this fails.
+    fn unavailable(&self) -> Option<String> {
+        None
+    }
+
+    /// How long anything may take that should happen soon.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    /// Creates an empty topic of a name not used before.
+    fn create_topic(&self, n_partitions: u32) -> String;
+
+    /// Writes records to one partition, by a path of its own, and returns when they are durable.
+    fn produce(&self, topic: &str, partition: u32, records: &[OwnedRecord]);
+
+    /// All records of a topic so far, partition by partition, read by a path of its own; waits, as long as its patience
+    /// goes, until there are `n_expected`. May make room in a topic of [`Subject::small_sink`].
+    fn records(&self, topic: &str, n_expected: usize) -> Vec<OwnedRecord>;
+
+    /// A source of a topic (which need not exist).
+    fn source(&self, _topic: &str, _setup: &SourceSetup) -> Option<Box<dyn Source>> {
+        None
+    }
+
+    /// A sink to a topic.
+    fn sink(&self, _topic: &str) -> Option<Box<dyn Sink>> {
+        None
+    }
+
+    /// A fresh topic of one partition, and a sink to it that takes at most about 100 records of 100 bytes at once.
+    fn small_sink(&self) -> Option<(String, Box<dyn Sink>)> {
+        None
+    }
+
+    /// Adds empty partitions to a topic.
+    fn add_partitions(&self, _topic: &str, _n_more: u32) -> bool {
+        false
+    }
+
+    /// Makes the first `n_records` of a partition unreadable for good.
+    fn expire(&self, _topic: &str, _partition: u32, _n_records: u64) -> bool {
+        false
+    }
+
+    /// The other side stops answering for this topic: nothing is confirmed, committed or read until `release`.
+    fn stall(&self, _topic: &str) -> bool {
+        false
+    }
+
+    /// The other side takes records of this topic, but confirms none until `release`.
+    fn hold_confirmations(&self, _topic: &str) -> bool {
+        false
+    }
+
+    /// Ends `stall` and `hold_confirmations`.
+    fn release(&self, _topic: &str) {}
+
+    /// From now on the other side refuses records with the value returned, and only those, on this topic.
+    fn refuse(&self, _topic: &str) -> Option<Vec<u8>> {
+        None
+    }
+}

@@ -1,0 +1,305 @@
+//! The records of one partition, in segments that are dropped whole.
+//!
+//! Invariant: positions are contiguous from `first` to before `next`; a record never changes once it is appended.
+
+use std::collections::VecDeque;
+
+use millstream_engine::batch::{Entry, Record, RecordBatch};
+
+use crate::config::Start;
+
+/// Segments kept for reuse at most, so that a steady stream touches no fresh memory.
+const MAX_SPARE: usize = 8;
+
+/// Bytes that a record counts for, in limits of topics.
+pub(crate) fn size_of_record(record: Record<'_>) -> usize {
+    record.n_bytes() + record.headers().encoded().len() + size_of::<Entry>()
+}
+
+/// When a batch is full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) bytes: usize,
+    pub(crate) records: usize,
+}
+
+struct Segment {
+    base: u64,
+    bytes: usize,
+    records: RecordBatch,
+}
+
+/// Emptied segments, ready for new records.
+#[derive(Default)]
+pub(crate) struct Spare(Vec<RecordBatch>);
+
+impl Spare {
+    /// An emptied segment, else a new one with the room that the one before turned out to need.
+    fn take(&mut self, before: Option<&Segment>) -> RecordBatch {
+        let sized = |segment: &Segment| {
+            let (n_bytes, n_records) = (segment.records.n_bytes(), segment.records.len());
+            RecordBatch::with_capacity(n_bytes + n_bytes / 8, n_records + n_records / 8)
+        };
+        self.0
+            .pop()
+            .unwrap_or_else(|| before.map(sized).unwrap_or_default())
+    }
+
+    fn put(&mut self, mut records: RecordBatch) {
+        if self.0.len() < MAX_SPARE {
+            records.clear();
+            self.0.push(records);
+        }
+    }
+}
+
+/// One partition.
+#[derive(Default)]
+pub(crate) struct Log {
+    segments: VecDeque<Segment>,
+    first: u64,
+    next: u64,
+    bytes: usize,
+}
+
+impl Log {
+    /// The position of the first record kept.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The position of the next record to come.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Bytes kept.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The position after the oldest segment: what must be given up to make room.
+    pub(crate) fn oldest_end(&self) -> Option<u64> {
+        let oldest = self.segments.front()?;
+        Some(oldest.base + oldest.records.len() as u64)
+    }
+
+    /// Appends a copy of `record`; a segment takes records until it holds `segment_bytes`.
+    #[inline]
+    pub(crate) fn append(
+        &mut self,
+        record: Record<'_>,
+        now: i64,
+        bytes: usize,
+        segment_bytes: usize,
+        spare: &mut Spare,
+    ) {
+        if self
+            .segments
+            .back()
+            .is_none_or(|segment| segment.bytes >= segment_bytes)
+        {
+            let records = spare.take(self.segments.back());
+            self.segments.push_back(Segment {
+                base: self.next,
+                bytes: 0,
+                records,
+            });
+        }
+        let Some(segment) = self.segments.back_mut() else {
+            return;
+        };
+        let mut writer = segment.records.writer();
+        if let Some(key) = record.key() {
+            writer.key(key);
+        }
+        if let Some(value) = record.value() {
+            writer.value(value);
+        }
+        writer.encoded_headers(record.headers().encoded());
+        writer
+            .time(record.time().unwrap_or(now))
+            .position(self.next);
+        writer.finish();
+        segment.bytes += bytes;
+        self.bytes += bytes;
+        self.next += 1;
+    }
+
+    /// Gives up the oldest segment; returns the bytes that became free.
+    pub(crate) fn drop_oldest(&mut self, spare: &mut Spare) -> usize {
+        let Some(oldest) = self.segments.pop_front() else {
+            return 0;
+        };
+        let end = oldest.base + oldest.records.len() as u64;
+        self.first = self.first.max(end);
+        self.bytes -= oldest.bytes;
+        spare.put(oldest.records);
+        oldest.bytes
+    }
+
+    /// Gives up everything before `position`; returns the bytes that became free.
+    pub(crate) fn drop_before(&mut self, position: u64, spare: &mut Spare) -> usize {
+        let mut freed = 0;
+        while self.oldest_end().is_some_and(|end| end <= position) {
+            freed += self.drop_oldest(spare);
+        }
+        self.first = self.first.max(position.min(self.next));
+        freed
+    }
+
+    /// Copies records from `from` on, up to before `until`, while the batch has room; returns the position to go on at.
+    ///
+    /// A batch without a record takes one of any size.
+    pub(crate) fn copy(&self, from: u64, until: u64, out: &mut RecordBatch, limits: Limits) -> u64 {
+        let until = until.min(self.next);
+        let mut at = from;
+        let first = self
+            .segments
+            .partition_point(|segment| segment.base <= from)
+            .saturating_sub(1);
+        for segment in self.segments.iter().skip(first) {
+            let skip = usize::try_from(at - segment.base).unwrap_or(usize::MAX);
+            let take = usize::try_from(until.saturating_sub(at)).unwrap_or(usize::MAX);
+            for record in segment.records.iter().skip(skip).take(take) {
+                let full = out.len() >= limits.records
+                    || (!out.is_empty() && out.n_bytes() + record.n_bytes() > limits.bytes);
+                if full {
+                    return at;
+                }
+                out.push_record(record);
+                at += 1;
+            }
+            if at >= until {
+                break;
+            }
+        }
+        at
+    }
+
+    /// Where reading starts by the setting.
+    pub(crate) fn start(&self, start: Start) -> u64 {
+        match start {
+            Start::Earliest => self.first,
+            Start::Latest => self.next,
+            Start::Time(millis) => self.position_at(millis),
+        }
+    }
+
+    /// The position of the first record of `millis` or later; the end where there is none.
+    fn position_at(&self, millis: i64) -> u64 {
+        let records = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.records.iter());
+        let mut kept = records.filter(|record| record.position() >= self.first);
+        kept.find(|record| record.time().is_some_and(|time| time >= millis))
+            .map_or(self.next, Record::position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOMY: Limits = Limits {
+        bytes: usize::MAX,
+        records: usize::MAX,
+    };
+
+    fn log_of(n: u64, segment_bytes: usize) -> Log {
+        let mut log = Log::default();
+        let mut spare = Spare::default();
+        let mut batch = RecordBatch::default();
+        for value in 0..n {
+            batch.push(
+                None,
+                Some(value.to_string().as_bytes()),
+                i64::try_from(value).unwrap(),
+                77,
+            );
+        }
+        for record in batch.iter() {
+            log.append(record, 0, size_of_record(record), segment_bytes, &mut spare);
+        }
+        log
+    }
+
+    fn texts(batch: &RecordBatch) -> Vec<String> {
+        batch
+            .iter()
+            .map(|r| r.to_owned().text().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn copy_crosses_segments_and_stops_at_the_end() {
+        let log = log_of(10, 70);
+        let mut out = RecordBatch::default();
+        assert_eq!(log.copy(1, 9, &mut out, ROOMY), 9);
+        assert_eq!(texts(&out), ["1", "2", "3", "4", "5", "6", "7", "8"]);
+        assert_eq!(out.get(0).unwrap().position(), 1);
+        out.clear();
+        assert_eq!(log.copy(10, u64::MAX, &mut out, ROOMY), 10);
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn drop_before_may_cut_a_segment() {
+        let mut log = log_of(10, 70);
+        assert!(log.drop_before(5, &mut Spare::default()) > 0);
+        assert_eq!((log.first(), log.next()), (5, 10));
+        let mut out = RecordBatch::default();
+        log.copy(5, u64::MAX, &mut out, ROOMY);
+        assert_eq!(texts(&out), ["5", "6", "7", "8", "9"]);
+        assert_eq!(log.position_at(0), 5);
+        assert_eq!(log.position_at(7), 7);
+        assert_eq!(log.position_at(99), 10);
+        log.drop_before(10, &mut Spare::default());
+        assert_eq!((log.first(), log.bytes()), (10, 0));
+    }
+
+    #[test]
+    fn limits_stop_a_copy() {
+        let log = log_of(10, 1000);
+        let mut out = RecordBatch::default();
+        assert_eq!(
+            log.copy(
+                0,
+                u64::MAX,
+                &mut out,
+                Limits {
+                    bytes: 3,
+                    records: 9
+                }
+            ),
+            3
+        );
+        out.clear();
+        assert_eq!(
+            log.copy(
+                0,
+                u64::MAX,
+                &mut out,
+                Limits {
+                    bytes: 0,
+                    records: 9
+                }
+            ),
+            1
+        );
+        out.clear();
+        assert_eq!(
+            log.copy(
+                0,
+                u64::MAX,
+                &mut out,
+                Limits {
+                    bytes: 99,
+                    records: 2
+                }
+            ),
+            2
+        );
+    }
+}
