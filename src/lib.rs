@@ -1,1 +1,43 @@
-//! stub
+//! millstream: a stream-processing dataflow engine for Rust programs, on timely dataflow.
+//!
+//! A program builds a graph of typed steps in a closure and runs it. Records come from sources, flow through operators that are
+//! fused into one loop, and end in sinks, each of three styles: **direct** (the first record that cannot be processed or
+//! delivered stops the dataflow), **error stream** (it leaves on a typed stream with its bytes and the reason), and **dynamic
+//! routing** (a topic per record). Delivery is at least once: a source position is committed only when every sink has it durable.
+//!
+#![cfg_attr(feature = "memory", doc = include_str!("../README.md"))]
+//!
+//! # Where to look
+//! | for | see |
+//! |---|---|
+//! | building a graph | [`Dataflow`], [`Flow`], [`Stream`], [`RecordStream`] |
+//! | operators | [`operators`] |
+//! | running | [`run`], [`start`], [`Config`] |
+//! | formats | [`formats`] |
+//! | connectors | [`memory`], `kafka` (feature `kafka`) |
+//! | tests without a broker | [`testing`] |
+//! | a connector of your own | [`source`], [`sink`], [`batch`] |
+
+pub use millstream_engine::{
+    BoxError, Config, Dataflow, Error, ErrorKind, ErrorRecord, Flow, Handle, RecordStream, Result,
+    Stream, batch, clock, config, error, flow, format, metrics, position, run, runtime, sink,
+    source, stage, start, testing,
+};
+pub use millstream_formats as formats;
+#[cfg(feature = "kafka")]
+pub use millstream_kafka as kafka;
+#[cfg(feature = "memory")]
+pub use millstream_memory as memory;
+pub use millstream_operators as operators;
+
+/// What most programs need: the graph's types, every operator, the formats.
+pub mod prelude {
+    pub use crate::formats::{json, optional, raw, string};
+    pub use crate::operators::prelude::*;
+    pub use crate::{Config, Dataflow, ErrorRecord, Flow, RecordStream, Stream};
+}
+
+/// Allocations of the whole program through mimalloc: feature `mimalloc`.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result, codes};
 use crate::flow::BuildFn;
 use crate::position::PositionStore;
 use crate::source::{Assignment, Confirmed, Found, OpenContext, Partition, PartitionFinder};
+use crate::stage::catch;
 
 /// How long closing may take after a failure, beside what a graceful stop may.
 const CLOSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -166,7 +167,17 @@ impl Execution {
             timely::Config::process(workers)
         };
         let guards = timely::execute(config, move |worker| {
-            start.run(worker);
+            // Operators catch what user code does. What comes here is the engine's own, and unwinding through timely would
+            // leave the other workers waiting for ever.
+            if let Err(panicked) = catch(|| start.run(worker)) {
+                let worker = worker.index();
+                tracing::error!(
+                    worker,
+                    "the engine panicked: {}; the process aborts",
+                    panicked.message
+                );
+                std::process::abort();
+            }
             if ended.send(()).is_err() {
                 tracing::debug!("the coordinator has given up waiting for this worker");
             }

@@ -177,16 +177,7 @@ impl WorkerFlow {
 
     /// One step of timely, and what follows from it.
     pub(crate) fn step(&mut self, worker: &mut Worker, wait: Duration) {
-        if let Err(panicked) = crate::stage::catch(|| worker.step_or_park(Some(wait))) {
-            // Operators catch what user code does. What comes here is the engine's own, and would leave the other workers
-            // waiting for ever.
-            tracing::error!(
-                worker = self.index,
-                "the engine panicked: {}; the process aborts",
-                panicked.message
-            );
-            std::process::abort();
-        }
+        worker.step_or_park(Some(wait));
         self.settle();
     }
 
@@ -267,16 +258,13 @@ impl WorkerFlow {
 
     /// Closes readers (with a last commit when `graceful`) and lets go of writers.
     pub(crate) fn close(self, graceful: bool, deadline: Duration) {
-        let states = self.build.states.take();
-        let mut feeds: Vec<_> = states
-            .iter()
-            .filter_map(|s| {
-                s.borrow_mut()
-                    .feed
-                    .take()
-                    .map(|f| (Arc::clone(&s.borrow().name), f))
-            })
-            .collect();
+        let mut feeds = Vec::new();
+        for state in self.build.states.take() {
+            let mut state = state.borrow_mut();
+            if let Some(feed) = state.feed.take() {
+                feeds.push((Arc::clone(&state.name), feed));
+            }
+        }
         for (_, feed) in &mut feeds {
             feed.start_close(graceful);
         }
