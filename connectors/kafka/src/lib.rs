@@ -1,1 +1,23 @@
-//! stub
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod consumer;
+mod error;
+mod finder;
+mod group;
+mod listener;
+mod partitioner;
+mod producer;
+mod raw;
+mod reader;
+mod receipts;
+mod sink;
+mod slots;
+mod source;
+mod writer;
+
+pub use config::{
+    Compression, Expired, Isolation, Options, Partitioner, SinkConfig, SourceConfig, Start,
+};
+pub use sink::Sink;
+pub use source::Source;

@@ -1,0 +1,23 @@
+//! What a program can set, for sources and for sinks.
+//!
+//! Invariant: every default is written once, in `new`.
+
+mod options;
+mod sink;
+mod source;
+
+pub use options::Options;
+pub use sink::{Compression, Partitioner, SinkConfig};
+pub use source::{Expired, Isolation, SourceConfig, Start};
+
+use std::time::Duration;
+
+/// Milliseconds as librdkafka wants them.
+fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}
+
+/// Kibibytes as librdkafka wants them, rounded up.
+fn kbytes(bytes: usize) -> String {
+    bytes.div_ceil(1024).to_string()
+}

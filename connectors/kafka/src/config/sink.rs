@@ -1,0 +1,210 @@
+//! What a program can set on a sink.
+
+use std::time::Duration;
+
+use millstream_engine::error::Error;
+use rdkafka::ClientConfig;
+use serde::{Deserialize, Serialize};
+
+use super::millis;
+use super::options::{Options, Taken};
+
+/// How batches are compressed on their way and at the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// gzip: small and slow; levels 0 to 9.
+    Gzip,
+    /// Snappy: no levels.
+    Snappy,
+    /// LZ4: the cheapest that pays on text; levels 0 to 12.
+    Lz4,
+    /// Zstandard: the smallest; levels 0 to 12.
+    Zstd,
+}
+
+impl Compression {
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    fn levels(self) -> Option<std::ops::RangeInclusive<i32>> {
+        match self {
+            Self::None | Self::Snappy => None,
+            Self::Gzip => Some(0..=9),
+            Self::Lz4 | Self::Zstd => Some(0..=12),
+        }
+    }
+}
+
+/// How the partition of a record is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Partitioner {
+    /// By murmur2 of the key, as Java's producers do; records without a key stay on one partition for a batch, then on another.
+    Murmur2Random,
+    /// As records without a key, whatever the key: even load, no order per key.
+    Spread,
+}
+
+/// The settings of a sink. The bounds are per writer: one writer runs per worker.
+///
+/// The memory of a writer is at most `queue_bytes`, plus 216 bytes that librdkafka keeps for each of `queue_records`, plus five
+/// batches of `batch_bytes` on their way to each broker: 32 + 20.6 + 5 MiB with the defaults and one broker, so below 64 MiB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SinkConfig {
+    /// Addresses to start from, `host:port`, separated by commas.
+    pub brokers: String,
+    /// The topic. It must exist.
+    pub topic: String,
+    /// The name in the broker's logs and quotas. Default: `<dataflow>.<step>`.
+    pub client_id: Option<String>,
+    /// Records of one partition that are sent together at most. Default: 10,000; 1 switches batching off.
+    pub batch_records: usize,
+    /// Bytes of one partition that are sent together at most. Default: 1 MB, what brokers take.
+    pub batch_bytes: usize,
+    /// How long a record may wait for others to be sent with. Default: 5 ms. Too low: small requests, dear for the broker; too
+    /// high: the latency of every record, and more of the queue in use.
+    pub linger: Duration,
+    /// Compression. Default: none, which costs no processor time; LZ4 pays where network or disk is the limit.
+    pub compression: Compression,
+    /// The level of the compression. Default: the codec's own.
+    pub compression_level: Option<i32>,
+    /// How long a record is tried before it is given up on and rejected. Default: 120 s, as Java's producers. Too low: a broker
+    /// that restarts loses records to the error stream; too high: a broken broker is noticed late.
+    pub delivery_timeout: Duration,
+    /// Records taken and not confirmed yet at most. Default: 100,000. Too low: throughput is this many per round trip.
+    pub queue_records: usize,
+    /// Bytes of keys, values and headers taken and not confirmed yet at most. Default: 32 MiB.
+    pub queue_bytes: usize,
+    /// How partitions are chosen. Default: [`Partitioner::Murmur2Random`].
+    pub partitioner: Partitioner,
+    /// Bytes of one record at most; a larger one is rejected with `E0141`. Default: 1,000,000, what brokers take unless told more.
+    pub max_record_bytes: usize,
+    /// Whether the broker drops what it has seen when a request is sent again. Default: yes. Without it a lost answer repeats
+    /// records and may swap them.
+    pub idempotent: bool,
+    /// Options of librdkafka that no field above sets.
+    pub options: Options,
+}
+
+/// Keys that a field sets, or that the connector decides.
+const TAKEN: &[Taken] = &[
+    ("batch.num.messages", "`with_batch_records`"),
+    ("batch.size", "`with_batch_bytes`"),
+    ("linger.ms", "`with_linger`"),
+    ("queue.buffering.max.ms", "`with_linger`"),
+    ("compression.type", "`with_compression`"),
+    ("compression.codec", "`with_compression`"),
+    ("compression.level", "`with_compression_level`"),
+    ("delivery.timeout.ms", "`with_delivery_timeout`"),
+    ("message.timeout.ms", "`with_delivery_timeout`"),
+    ("queue.buffering.max.messages", "`with_queue_records`"),
+    ("queue.buffering.max.kbytes", "`with_queue_bytes`"),
+    ("partitioner", "`with_partitioner`"),
+    ("message.max.bytes", "`with_max_record_bytes`"),
+    ("enable.idempotence", "`with_idempotent`"),
+    ("acks", ""),
+    ("request.required.acks", ""),
+    ("delivery.report.only.error", ""),
+    ("transactional.id", ""),
+];
+
+/// The client's own count of bytes leaves keys out, so the writer counts itself; the client's bound only must not come first.
+const UNBOUNDED_KBYTES: &str = "2097151";
+
+impl SinkConfig {
+    /// The defaults.
+    pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            topic: topic.into(),
+            client_id: None,
+            batch_records: 10_000,
+            batch_bytes: 1_000_000,
+            linger: Duration::from_millis(5),
+            compression: Compression::None,
+            compression_level: None,
+            delivery_timeout: Duration::from_secs(120),
+            queue_records: 100_000,
+            queue_bytes: 32 << 20,
+            partitioner: Partitioner::Murmur2Random,
+            max_record_bytes: 1_000_000,
+            idempotent: true,
+            options: Options::default(),
+        }
+    }
+
+    /// All faults, found without touching the network.
+    pub fn faults(&self) -> Vec<Error> {
+        let mut faults = Vec::new();
+        if self.brokers.trim().is_empty() {
+            faults.push(Error::config("find Kafka: the address is empty").with_hint("Give `host:port`."));
+        }
+        if self.topic.is_empty() {
+            faults.push(Error::config("choose a topic: the name is empty").with_hint("Name the topic."));
+        }
+        if self.queue_records == 0 || self.queue_bytes == 0 {
+            faults.push(Error::config("bound the queue: it must hold at least one record and one byte"));
+        }
+        faults.extend(self.level_fault());
+        faults.extend(self.options.faults(&self.client_config("name"), TAKEN));
+        faults
+    }
+
+    fn level_fault(&self) -> Option<Error> {
+        let level = self.compression_level?;
+        let name = self.compression.name();
+        match self.compression.levels() {
+            None => Some(Error::config(format!("compress at level {level}: \"{name}\" has no levels"))),
+            Some(levels) if levels.contains(&level) => None,
+            Some(levels) => Some(Error::config(format!(
+                "compress at level {level}: \"{name}\" has levels {} to {}",
+                levels.start(),
+                levels.end()
+            ))),
+        }
+    }
+
+    /// The client's settings; `qualified_name` where no name is given.
+    pub(crate) fn client_config(&self, qualified_name: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        self.options.apply(&mut config);
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name))
+            .set("batch.num.messages", self.batch_records.to_string())
+            .set("batch.size", self.batch_bytes.to_string())
+            .set("linger.ms", millis(self.linger))
+            .set("compression.type", self.compression.name())
+            .set("delivery.timeout.ms", millis(self.delivery_timeout))
+            .set("queue.buffering.max.messages", self.queue_records.max(1).to_string())
+            .set("queue.buffering.max.kbytes", UNBOUNDED_KBYTES)
+            .set("message.max.bytes", self.max_record_bytes.to_string())
+            .set("acks", "all")
+            .set("enable.idempotence", if self.idempotent { "true" } else { "false" });
+        if let Some(level) = self.compression_level {
+            config.set("compression.level", level.to_string());
+        }
+        config
+    }
+
+    /// The settings of a client that only looks topics up: how to reach the brokers, and nothing about producing.
+    pub(crate) fn probe_config(&self, qualified_name: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        self.options.apply(&mut config);
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name));
+        config
+    }
+}

@@ -1,0 +1,186 @@
+//! A producing client, and the callbacks that librdkafka calls on it.
+
+use std::cell::RefCell;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::mem::ManuallyDrop;
+use std::ptr::{NonNull, null_mut};
+use std::time::Duration;
+
+use millstream_engine::batch::OwnedRecord;
+use millstream_engine::runtime::Wake;
+use millstream_engine::sink::Rejected;
+use rdkafka::ClientConfig;
+use rdkafka::bindings as rd;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+use super::{Message, text, timeout_ms};
+use crate::error::not_delivered;
+use crate::listener::Listener;
+use crate::slots::{Slots, Tag};
+
+/// A producing client with its topic. It is destroyed where its last owner lets go of it, which may take a moment.
+///
+/// It is shared with a thread that asks for the topic's partitions. Everything else is done by the one thread that owns the
+/// [`super::RawProducer`]: that alone reaches the seat, and that alone polls, so that the callbacks run on it.
+pub(crate) struct Client {
+    client: NonNull<rd::rd_kafka_t>,
+    topic: NonNull<rd::rd_kafka_topic_t>,
+    seat: Box<Seat>,
+}
+
+/// What callbacks find behind librdkafka's opaque pointer.
+pub(super) struct Seat {
+    pub(super) slots: RefCell<Slots>,
+    pub(super) listener: Listener,
+    pub(super) topic: String,
+    pub(super) wake: Wake,
+}
+
+// SAFETY: librdkafka's handles may be used by any thread; the seat is reached by the owner of the `RawProducer` alone.
+unsafe impl Send for Client {}
+// SAFETY: as above; through a shared reference other threads can only ask for the partitions.
+unsafe impl Sync for Client {}
+
+impl Client {
+    pub(crate) fn new(config: &ClientConfig, topic: &str, listener: Listener, wake: Wake) -> KafkaResult<Self> {
+        let slots = RefCell::default();
+        let seat = Box::new(Seat { slots, listener, topic: topic.to_owned(), wake });
+        let name = CString::new(topic)?;
+        let config = config.create_native_config()?;
+        let mut reason = [0 as c_char; 512];
+        // SAFETY: the configuration is alive; the seat outlives the client, see `drop`. A client that was made owns the
+        // configuration, which must then not be destroyed by us.
+        unsafe {
+            rd::rd_kafka_conf_set_dr_msg_cb(config.ptr(), Some(on_report));
+            rd::rd_kafka_conf_set_error_cb(config.ptr(), Some(on_error));
+            rd::rd_kafka_conf_set_log_cb(config.ptr(), Some(on_log));
+            rd::rd_kafka_conf_set_opaque(config.ptr(), (&raw const *seat).cast_mut().cast());
+            let client = rd::rd_kafka_new(
+                rd::rd_kafka_type_t::RD_KAFKA_PRODUCER,
+                config.ptr(),
+                reason.as_mut_ptr(),
+                reason.len(),
+            );
+            let client = NonNull::new(client)
+                .ok_or_else(|| KafkaError::ClientCreation(text(reason.as_ptr())))?;
+            let _owned_by_client = ManuallyDrop::new(config);
+            rd::rd_kafka_set_log_queue(client.as_ptr(), null_mut());
+            let topic = rd::rd_kafka_topic_new(client.as_ptr(), name.as_ptr(), null_mut());
+            let Some(topic) = NonNull::new(topic) else {
+                let error = rd::rd_kafka_last_error();
+                rd::rd_kafka_destroy(client.as_ptr());
+                return Err(KafkaError::Global(error.into()));
+            };
+            Ok(Self { client, topic, seat })
+        }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_t {
+        self.client.as_ptr()
+    }
+
+    pub(super) fn topic(&self) -> *mut rd::rd_kafka_topic_t {
+        self.topic.as_ptr()
+    }
+
+    pub(super) fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// Asks the cluster how many partitions the topic has; may be called by any thread.
+    pub(crate) fn n_partitions(&self, timeout: Duration) -> Result<u32, RDKafkaErrorCode> {
+        let mut found = std::ptr::null();
+        // SAFETY: client and topic are alive; what is found is ours until it is destroyed, and is not used after that.
+        unsafe {
+            let error =
+                rd::rd_kafka_metadata(self.as_ptr(), 0, self.topic(), &raw mut found, timeout_ms(timeout));
+            if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err(error.into());
+            }
+            let topic = (*found).topics.as_ref().filter(|_| (*found).topic_cnt > 0);
+            let answer = match topic {
+                Some(topic) if topic.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Err(topic.err.into()),
+                Some(topic) => Ok(u32::try_from(topic.partition_cnt).unwrap_or_default()),
+                None => Err(RDKafkaErrorCode::UnknownTopic),
+            };
+            rd::rd_kafka_metadata_destroy(found);
+            answer
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // SAFETY: we are the last owner, so nobody uses the handles; the seat is freed after this, when no callback can come.
+        unsafe {
+            rd::rd_kafka_topic_destroy(self.topic.as_ptr());
+            rd::rd_kafka_destroy(self.client.as_ptr());
+        }
+    }
+}
+
+/// A record was delivered, or given up on. Called by `rd_kafka_poll`, so by the writer's thread.
+unsafe extern "C" fn on_report(
+    _client: *mut rd::rd_kafka_t,
+    message: *const rd::rd_kafka_message_t,
+    seat: *mut c_void,
+) {
+    // SAFETY: librdkafka gives a live message, and the seat that it was made with.
+    let (raw, seat) = unsafe { (&*message, &*seat.cast::<Seat>()) };
+    let tag = Tag::from_bits(raw._private as u64);
+    let mut slots = seat.slots.borrow_mut();
+    if raw.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        let epoch = slots.epoch(tag);
+        slots.refuse(rejected(seat, Message::borrowed(raw), tag, epoch));
+    }
+    slots.settle(tag, raw.key_len + raw.len);
+}
+
+#[cold]
+fn rejected(seat: &Seat, message: Message<'_>, tag: Tag, epoch: u64) -> Rejected {
+    let mut headers = Vec::new();
+    message.headers(|name, value| headers.push((name.to_owned(), value.map(<[u8]>::to_vec))));
+    let code = message.error().unwrap_or(RDKafkaErrorCode::Unknown);
+    let error = not_delivered(code, &seat.topic).at_epoch(epoch);
+    let record = OwnedRecord {
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.value().map(<[u8]>::to_vec),
+        headers,
+        time: message.time().filter(|_| tag.is_timed()),
+        position: 0,
+        origin: None,
+    };
+    let error = match u32::try_from(message.place().1) {
+        Ok(partition) => error.at_partition(&seat.topic, partition),
+        Err(_) => error,
+    };
+    Rejected { epoch, record, error, attempts: 1 }
+}
+
+/// An error that the client retries, or a fatal one, which `poll` asks for. Called by `rd_kafka_poll`.
+unsafe extern "C" fn on_error(
+    _client: *mut rd::rd_kafka_t,
+    _error: c_int,
+    reason: *const c_char,
+    seat: *mut c_void,
+) {
+    // SAFETY: librdkafka gives a C string or null, and the seat that it was made with.
+    unsafe { (*seat.cast::<Seat>()).listener.hear(&text(reason)) };
+}
+
+/// A log line. Called by `rd_kafka_poll`, because the client's logs were sent to its main queue.
+unsafe extern "C" fn on_log(
+    client: *const rd::rd_kafka_t,
+    level: c_int,
+    facility: *const c_char,
+    line: *const c_char,
+) {
+    // SAFETY: librdkafka gives a live client, whose opaque pointer is the seat, and two C strings.
+    unsafe {
+        let seat = rd::rd_kafka_opaque(client).cast::<Seat>();
+        if let Some(seat) = seat.as_ref() {
+            seat.listener.log_line(level, &text(facility), &text(line));
+        }
+    }
+}

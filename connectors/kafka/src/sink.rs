@@ -1,0 +1,185 @@
+//! The sink as a program configures it.
+
+use std::time::Duration;
+
+use millstream_engine::error::{Error, Result};
+use millstream_engine::sink::{Sink as SinkContract, SinkCapabilities, Writer as WriterContract, WriterContext};
+use millstream_engine::source::OpenContext;
+
+use crate::config::{Compression, Partitioner, SinkConfig};
+use crate::consumer::Consumer;
+use crate::producer::Producer;
+use crate::writer::Writer;
+
+/// Writes records to a Kafka topic.
+///
+/// Order per partition, and so per key, is kept. A record without a time gets the time at which it is written.
+///
+/// # Delivery
+/// At least once: a record is durable when all in-sync replicas have it. A request that is sent again by the client repeats
+/// nothing; a crash repeats what was not durable.
+///
+/// # Errors
+/// `E0101`, `E0110`, `E0121` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0140`
+/// everything else.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use millstream_kafka::{Compression, Sink};
+/// use millstream_engine::sink::Sink as _;
+///
+/// let good = Sink::new("localhost:9092", "orders.good")
+///     .with_compression(Compression::Lz4)
+///     .with_linger(Duration::from_millis(20));
+/// assert!(good.faults().is_empty());
+///
+/// let wrong = Sink::new("localhost:9092", "orders.good").with_option("linger.ms", "20");
+/// assert_eq!(wrong.faults()[0].hint(), Some("Leave it out and use `with_linger`."));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sink {
+    config: SinkConfig,
+}
+
+impl Sink {
+    /// Writes to `topic` on the cluster that `brokers` (`host:port`, separated by commas) belong to.
+    pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
+        Self { config: SinkConfig::new(brokers, topic) }
+    }
+
+    /// Writes as `config` says.
+    pub fn from_config(config: SinkConfig) -> Self {
+        Self { config }
+    }
+
+    /// The settings, as they are now.
+    pub fn config(&self) -> &SinkConfig {
+        &self.config
+    }
+
+    /// Sets the name at the broker; [`SinkConfig::client_id`].
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.config.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Bounds a batch in records, where 1 is no batching; [`SinkConfig::batch_records`].
+    #[must_use]
+    pub fn with_batch_records(mut self, n_records: usize) -> Self {
+        self.config.batch_records = n_records;
+        self
+    }
+
+    /// Bounds a batch in bytes; [`SinkConfig::batch_bytes`].
+    #[must_use]
+    pub fn with_batch_bytes(mut self, bytes: usize) -> Self {
+        self.config.batch_bytes = bytes;
+        self
+    }
+
+    /// Sets how long a record may wait for others; [`SinkConfig::linger`].
+    #[must_use]
+    pub fn with_linger(mut self, linger: Duration) -> Self {
+        self.config.linger = linger;
+        self
+    }
+
+    /// Sets the compression; [`SinkConfig::compression`].
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.config.compression = compression;
+        self
+    }
+
+    /// Sets the level of the compression; [`SinkConfig::compression_level`].
+    #[must_use]
+    pub fn with_compression_level(mut self, level: i32) -> Self {
+        self.config.compression_level = Some(level);
+        self
+    }
+
+    /// Sets how long a record is tried; [`SinkConfig::delivery_timeout`].
+    #[must_use]
+    pub fn with_delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.config.delivery_timeout = timeout;
+        self
+    }
+
+    /// Bounds what is not confirmed yet, in records; [`SinkConfig::queue_records`].
+    #[must_use]
+    pub fn with_queue_records(mut self, n_records: usize) -> Self {
+        self.config.queue_records = n_records;
+        self
+    }
+
+    /// Bounds what is not confirmed yet, in bytes; [`SinkConfig::queue_bytes`].
+    #[must_use]
+    pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
+        self.config.queue_bytes = bytes;
+        self
+    }
+
+    /// Sets how partitions are chosen; [`SinkConfig::partitioner`].
+    #[must_use]
+    pub fn with_partitioner(mut self, partitioner: Partitioner) -> Self {
+        self.config.partitioner = partitioner;
+        self
+    }
+
+    /// Bounds one record; [`SinkConfig::max_record_bytes`].
+    #[must_use]
+    pub fn with_max_record_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_record_bytes = bytes;
+        self
+    }
+
+    /// Sets whether the broker drops what it has seen; [`SinkConfig::idempotent`].
+    #[must_use]
+    pub fn with_idempotent(mut self, idempotent: bool) -> Self {
+        self.config.idempotent = idempotent;
+        self
+    }
+
+    /// Sets an option of librdkafka that has no setter here; [`SinkConfig::options`].
+    #[must_use]
+    pub fn with_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.options.0.insert(key.into(), value.into());
+        self
+    }
+}
+
+impl SinkContract for Sink {
+    fn connector(&self) -> &'static str {
+        "kafka"
+    }
+
+    fn target(&self) -> String {
+        self.config.topic.clone()
+    }
+
+    fn capabilities(&self) -> SinkCapabilities {
+        SinkCapabilities {
+            confirms: true,
+            transactional: false,
+            idempotent: self.config.idempotent,
+            headers: true,
+        }
+    }
+
+    fn faults(&self) -> Vec<Error> {
+        self.config.faults()
+    }
+
+    fn prepare(&self, cx: &OpenContext) -> Result<()> {
+        let probe = Consumer::open(&self.config.probe_config(&cx.qualified_name()), cx)?;
+        probe.count_partitions(std::slice::from_ref(&self.config.topic)).map(drop)
+    }
+
+    fn writer(&self, cx: WriterContext) -> Result<Box<dyn WriterContract>> {
+        let config = self.config.client_config(&cx.open.qualified_name());
+        let producer = Producer::open(&config, &self.config.topic, &cx.open, &cx.wake)?;
+        Ok(Box::new(Writer::new(producer, &self.config, cx)))
+    }
+}

@@ -1,0 +1,199 @@
+//! The source as a program configures it.
+
+use std::time::Duration;
+
+use millstream_engine::error::{Error, Result};
+use millstream_engine::source::{
+    Acknowledges, OpenContext, Partition, PartitionFinder, Reader as ReaderContract, ReaderContext,
+    Source as SourceContract, SourceCapabilities,
+};
+
+use crate::config::{Expired, Isolation, SourceConfig, Start};
+use crate::consumer::Consumer;
+use crate::finder::Finder;
+use crate::reader::Reader;
+
+/// Reads records from Kafka topics.
+///
+/// Order per partition is kept. New partitions are read from their first record on while the dataflow runs.
+///
+/// # Delivery
+/// At least once: the offsets of the consumer group, and the stored positions, go on when every sink has its records durable. A
+/// crash repeats what was read after that.
+///
+/// # Errors
+/// `E0101` no broker can be reached · `E0102` the broker names an address that this host cannot use · `E0110` a topic does not
+/// exist · `E0111` a position has expired · `E0120`, `E0121` login or permission refused.
+///
+/// # Examples
+/// ```
+/// use millstream_kafka::{Isolation, Source, Start};
+/// use millstream_engine::source::Source as _;
+///
+/// let orders = Source::new("localhost:9092", "orders")
+///     .with_start(Start::Latest)
+///     .with_isolation(Isolation::ReadUncommitted)
+///     .with_option("socket.keepalive.enable", "true");
+/// assert!(orders.faults().is_empty());
+///
+/// let wrong = Source::new("localhost:9092", "orders").with_option("fetch.max.byte", "1");
+/// assert_eq!(wrong.faults()[0].hint(), Some("Did you mean \"fetch.max.bytes\"?"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    config: SourceConfig,
+}
+
+impl Source {
+    /// Reads `topic` from the cluster that `brokers` (`host:port`, separated by commas) belong to.
+    pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
+        Self { config: SourceConfig::new(brokers, topic) }
+    }
+
+    /// Reads as `config` says.
+    pub fn from_config(config: SourceConfig) -> Self {
+        Self { config }
+    }
+
+    /// The settings, as they are now.
+    pub fn config(&self) -> &SourceConfig {
+        &self.config
+    }
+
+    /// Reads one topic more; [`SourceConfig::topics`].
+    #[must_use]
+    pub fn with_topic(mut self, topic: impl Into<String>) -> Self {
+        self.config.topics.push(topic.into());
+        self
+    }
+
+    /// Sets the consumer group; [`SourceConfig::group`].
+    #[must_use]
+    pub fn with_group(mut self, group: impl Into<String>) -> Self {
+        self.config.group = Some(group.into());
+        self
+    }
+
+    /// Sets the name at the broker; [`SourceConfig::client_id`].
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.config.client_id = Some(client_id.into());
+        self
+    }
+
+    /// Sets where reading starts; [`SourceConfig::start`].
+    #[must_use]
+    pub fn with_start(mut self, start: Start) -> Self {
+        self.config.start = start;
+        self
+    }
+
+    /// Starts at these offsets, whatever was stored; [`Start::Explicit`].
+    #[must_use]
+    pub fn with_positions(self, positions: impl IntoIterator<Item = (Partition, u64)>) -> Self {
+        self.with_start(Start::Explicit(positions.into_iter().collect()))
+    }
+
+    /// Ends at the end of what is there; [`SourceConfig::until_end`].
+    #[must_use]
+    pub fn until_end(mut self) -> Self {
+        self.config.until_end = true;
+        self
+    }
+
+    /// Sets what happens when a position has expired; [`SourceConfig::expired`].
+    #[must_use]
+    pub fn with_expired(mut self, expired: Expired) -> Self {
+        self.config.expired = expired;
+        self
+    }
+
+    /// Sets which records of transactions are read; [`SourceConfig::isolation`].
+    #[must_use]
+    pub fn with_isolation(mut self, isolation: Isolation) -> Self {
+        self.config.isolation = isolation;
+        self
+    }
+
+    /// Bounds what is fetched ahead, in bytes; [`SourceConfig::queue_bytes`].
+    #[must_use]
+    pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
+        self.config.queue_bytes = bytes;
+        self
+    }
+
+    /// Bounds what is fetched ahead, in records; [`SourceConfig::queue_records`].
+    #[must_use]
+    pub fn with_queue_records(mut self, n_records: usize) -> Self {
+        self.config.queue_records = n_records;
+        self
+    }
+
+    /// Bounds an answer to a fetch; [`SourceConfig::fetch_bytes`].
+    #[must_use]
+    pub fn with_fetch_bytes(mut self, bytes: usize) -> Self {
+        self.config.fetch_bytes = bytes;
+        self
+    }
+
+    /// Bounds one partition of an answer to a fetch; [`SourceConfig::fetch_partition_bytes`].
+    #[must_use]
+    pub fn with_fetch_partition_bytes(mut self, bytes: usize) -> Self {
+        self.config.fetch_partition_bytes = bytes;
+        self
+    }
+
+    /// Sets how long the broker may hold an empty fetch; [`SourceConfig::fetch_wait`].
+    #[must_use]
+    pub fn with_fetch_wait(mut self, wait: Duration) -> Self {
+        self.config.fetch_wait = wait;
+        self
+    }
+
+    /// Sets how long the client waits when its queue is full; [`SourceConfig::fetch_backoff`].
+    #[must_use]
+    pub fn with_fetch_backoff(mut self, backoff: Duration) -> Self {
+        self.config.fetch_backoff = backoff;
+        self
+    }
+
+    /// Sets an option of librdkafka that has no setter here; [`SourceConfig::options`].
+    #[must_use]
+    pub fn with_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.options.0.insert(key.into(), value.into());
+        self
+    }
+
+    fn open(&self, cx: &OpenContext) -> Result<Consumer> {
+        Consumer::open(&self.config.client_config(&cx.qualified_name()), cx)
+    }
+}
+
+impl SourceContract for Source {
+    fn connector(&self) -> &'static str {
+        "kafka"
+    }
+
+    fn capabilities(&self) -> SourceCapabilities {
+        SourceCapabilities {
+            replayable: true,
+            ordered: true,
+            acknowledges: Acknowledges::Cumulatively,
+            redelivers: true,
+            bounded: self.config.until_end,
+        }
+    }
+
+    fn faults(&self) -> Vec<Error> {
+        self.config.faults()
+    }
+
+    fn finder(&self, cx: &OpenContext) -> Result<Box<dyn PartitionFinder>> {
+        Ok(Box::new(Finder::new(self.open(cx)?, self.config.clone(), cx.open_timeout)))
+    }
+
+    fn reader(&self, cx: ReaderContext) -> Result<Box<dyn ReaderContract>> {
+        let consumer = self.open(&cx.open)?;
+        Ok(Box::new(Reader::new(consumer, cx, self.config.expired)))
+    }
+}
