@@ -32,9 +32,11 @@ macro_rules! conformance {
             null_and_empty_are_read_apart,
             batches_keep_within_their_limits,
             read_waits_no_longer_than_asked,
+            idle_reader_does_not_spin,
             read_returns_when_records_arrive,
             bounded_source_ends,
             bounded_source_ends_without_records,
+            bounded_reader_ends_without_partitions,
             unknown_topic_names_a_suggestion,
         );
         $crate::conformance!(@tests $subject; positions:
