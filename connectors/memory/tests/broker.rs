@@ -250,19 +250,28 @@ fn start_is_resolved_in_its_order() {
     };
     let source = Source::new(&broker, "t");
     assert_eq!(
-        resolve(source.clone().group("a").start(Start::Time(250)), None),
+        resolve(
+            source.clone().with_group("a").with_start(Start::Time(250)),
+            None
+        ),
         "3"
     );
     assert_eq!(
-        resolve(source.clone().group("a").start(Start::Latest), None),
+        resolve(
+            source.clone().with_group("a").with_start(Start::Latest),
+            None
+        ),
         "3"
     );
-    assert_eq!(resolve(source.clone().group("a"), Some(5)), "5");
+    assert_eq!(resolve(source.clone().with_group("a"), Some(5)), "5");
     assert_eq!(
-        resolve(source.clone().group("a").start_at(0, 7), Some(5)),
+        resolve(source.clone().with_group("a").with_position(0, 7), Some(5)),
         "7"
     );
-    assert_eq!(resolve(source.clone().start(Start::Latest), None), "10");
+    assert_eq!(
+        resolve(source.clone().with_start(Start::Latest), None),
+        "10"
+    );
     assert_eq!(broker.committed("t", "flow.step").unwrap(), [Some(10)]);
     assert_eq!(broker.committed("t", "a").unwrap(), [Some(7)]);
 }

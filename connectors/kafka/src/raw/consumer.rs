@@ -34,13 +34,20 @@ impl RawConsumer {
         let client: BaseConsumer<Listener> = config.create_with_context(listener)?;
         let queue = || {
             // SAFETY: the client is alive, and the new queue is ours.
-            let queue = unsafe { Queue::take(rd::rd_kafka_queue_new(client.client().native_ptr())) };
+            let queue =
+                unsafe { Queue::take(rd::rd_kafka_queue_new(client.client().native_ptr())) };
             queue.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))
         };
         let (records, commits) = (queue()?, queue()?);
         let bell = Bell::new().map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
         bell.attach(&records);
-        Ok(Self { fetched: Fetched::new(), records, commits, bell, client })
+        Ok(Self {
+            fetched: Fetched::new(),
+            records,
+            commits,
+            bell,
+            client,
+        })
     }
 
     /// The client, for everything that the safe wrapper does well.
@@ -127,7 +134,9 @@ impl RawConsumer {
                 &raw mut high,
             )
         };
-        u64::try_from(high).ok().filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+        u64::try_from(high)
+            .ok()
+            .filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
     }
 
     /// Starts to commit offsets to the group; [`RawConsumer::committed`] tells how it went.
@@ -167,5 +176,9 @@ impl Drop for RawConsumer {
 }
 
 fn outcome(error: RDKafkaRespErr) -> Result<(), RDKafkaErrorCode> {
-    if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(error.into()) }
+    if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        Ok(())
+    } else {
+        Err(error.into())
+    }
 }
