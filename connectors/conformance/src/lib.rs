@@ -12,7 +12,6 @@
 
 mod broken;
 pub mod cases;
-pub mod dataflow;
 mod reading;
 mod run;
 mod subject;
@@ -58,6 +57,11 @@ macro_rules! conformance {
             unconfirmed_epoch_is_never_durable,
             stalled_sink_takes_less_and_never_blocks,
         );
+        $crate::conformance!(@tests $subject; dataflows:
+            dataflow_copies_all_in_order,
+            stopped_dataflow_goes_on_exactly,
+            dataflow_stopped_at_once_loses_nothing,
+        );
     };
     (@tests $subject:expr; $group:ident: $($case:ident),+ $(,)?) => {
         $(
@@ -93,6 +97,7 @@ mod tests {
             include_str!("cases/reading.rs"),
             include_str!("cases/positions.rs"),
             include_str!("cases/writing.rs"),
+            include_str!("cases/dataflows.rs"),
         ] {
             let names = group
                 .lines()
