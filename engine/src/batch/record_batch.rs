@@ -121,6 +121,21 @@ impl RecordBatch {
         }
     }
 
+    /// Removes all records and starts a run of `origin`; the same origin again is free.
+    pub(crate) fn restart(&mut self, origin: Option<&Origin>) {
+        let mut runs = std::mem::take(&mut self.runs);
+        self.clear();
+        match (runs.as_slice(), origin) {
+            ([only], Some(origin)) if only.origin.same(origin) => self.runs = runs,
+            (_, Some(origin)) => {
+                runs.clear();
+                self.runs = runs;
+                self.set_origin(origin);
+            }
+            (_, None) => {}
+        }
+    }
+
     /// Says where the records pushed from here on come from; the same origin again is free.
     #[inline]
     pub fn set_origin(&mut self, origin: &Origin) {
@@ -304,9 +319,9 @@ impl RecordBatch {
                 self.runs[run].first = u32::try_from(kept).unwrap_or(u32::MAX);
                 run += 1;
             }
-            let entry = self.entries[index];
-            if keep(Record::new(self, &entry)) {
-                self.entries[kept] = entry;
+            // The entry must be looked at in its place: a record finds its run by its place.
+            if keep(Record::new(self, &self.entries[index])) {
+                self.entries[kept] = self.entries[index];
                 kept += 1;
             }
         }
@@ -367,7 +382,12 @@ mod tests {
     #[test]
     fn retain_keeps_runs_right() {
         let mut batch = numbered(9);
-        batch.retain(|r| r.position() % 2 == 1 && r.position() != 1);
+        let mut partitions = Vec::new();
+        batch.retain(|r| {
+            partitions.push(r.partition());
+            r.position() % 2 == 1 && r.position() != 1
+        });
+        assert_eq!(partitions, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
         let seen: Vec<_> = batch
             .iter()
             .map(|r| (r.position(), r.origin().unwrap().partition))
