@@ -23,10 +23,10 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 
 /// Nothing on a local broker takes this long.
-pub const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// The broker to test with. Where there is none the test is skipped, which must not happen unseen on CI.
-pub fn broker() -> Option<String> {
+pub(crate) fn broker() -> Option<String> {
     let found = std::env::var("MILLSTREAM_TEST_KAFKA").ok();
     if found.is_none() {
         assert!(std::env::var_os("CI").is_none(), "MILLSTREAM_TEST_KAFKA must be set on CI");
@@ -36,13 +36,13 @@ pub fn broker() -> Option<String> {
 }
 
 /// A topic of its own for a test, deleted at its end.
-pub struct Topic {
-    pub brokers: String,
-    pub name: String,
+pub(crate) struct Topic {
+    pub(crate) brokers: String,
+    pub(crate) name: String,
 }
 
 impl Topic {
-    pub fn new(brokers: &str, prefix: &str, n_partitions: i32) -> Self {
+    pub(crate) fn new(brokers: &str, prefix: &str, n_partitions: i32) -> Self {
         let unique = RandomState::new().hash_one(prefix);
         let topic = Self { brokers: brokers.to_owned(), name: format!("{prefix}-{unique:016x}") };
         let new = NewTopic::new(&topic.name, n_partitions, TopicReplication::Fixed(1));
@@ -51,11 +51,11 @@ impl Topic {
         topic
     }
 
-    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
+    pub(crate) fn admin(&self) -> AdminClient<DefaultClientContext> {
         ClientConfig::new().set("bootstrap.servers", &self.brokers).create().expect("an admin client")
     }
 
-    pub fn add_partitions(&self, n_partitions: usize) {
+    pub(crate) fn add_partitions(&self, n_partitions: usize) {
         let new = NewPartitions::new(&self.name, n_partitions);
         let made =
             block_on(self.admin().create_partitions([&new], &AdminOptions::new())).expect("the broker answers");
@@ -63,30 +63,30 @@ impl Topic {
     }
 
     /// Deletes the records of a partition before an offset.
-    pub fn delete_before(&self, partition: i32, offset: i64) {
+    pub(crate) fn delete_before(&self, partition: i32, offset: i64) {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.name, partition, Offset::Offset(offset)).expect("an offset");
         block_on(self.admin().delete_records(&list, &AdminOptions::new())).expect("records are deleted");
     }
 
-    pub fn delete(&self) {
+    pub(crate) fn delete(&self) {
         block_on(self.admin().delete_topics(&[&self.name], &AdminOptions::new())).expect("the topic is deleted");
     }
 
-    pub fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         Source::new(&self.brokers, &self.name)
     }
 
-    pub fn sink(&self) -> Sink {
+    pub(crate) fn sink(&self) -> Sink {
         Sink::new(&self.brokers, &self.name)
     }
 
-    pub fn partition(&self, index: u32) -> Partition {
+    pub(crate) fn partition(&self, index: u32) -> Partition {
         Partition::new(&self.name, index)
     }
 
     /// Writes records one after the other and waits until they are durable.
-    pub fn fill(&self, records: impl IntoIterator<Item = OwnedRecord>) {
+    pub(crate) fn fill(&self, records: impl IntoIterator<Item = OwnedRecord>) {
         let mut writing = Writing::open(&self.sink());
         for batch in batches(records, 1000) {
             writing.write(1, &batch);
@@ -102,7 +102,7 @@ impl Drop for Topic {
     }
 }
 
-pub fn open_context() -> OpenContext {
+pub(crate) fn open_context() -> OpenContext {
     let unique = RandomState::new().hash_one("group");
     OpenContext {
         dataflow: format!("test-{unique:x}").into(),
@@ -112,12 +112,12 @@ pub fn open_context() -> OpenContext {
     }
 }
 
-pub fn reader_context(open: &OpenContext, bounded: bool) -> ReaderContext {
+pub(crate) fn reader_context(open: &OpenContext, bounded: bool) -> ReaderContext {
     ReaderContext { open: open.clone(), worker: 0, batch_bytes: 128 << 10, batch_records: 4096, bounded }
 }
 
 /// Records in batches.
-pub fn batches(records: impl IntoIterator<Item = OwnedRecord>, n_records: usize) -> Vec<RecordBatch> {
+pub(crate) fn batches(records: impl IntoIterator<Item = OwnedRecord>, n_records: usize) -> Vec<RecordBatch> {
     let mut batches = vec![RecordBatch::default()];
     for record in records {
         if batches.last().is_some_and(|batch| batch.len() == n_records) {
@@ -130,40 +130,40 @@ pub fn batches(records: impl IntoIterator<Item = OwnedRecord>, n_records: usize)
 }
 
 /// A writer, and its wake.
-pub struct Writing {
-    pub writer: Box<dyn Writer>,
-    pub rejected: Vec<Rejected>,
+pub(crate) struct Writing {
+    pub(crate) writer: Box<dyn Writer>,
+    pub(crate) rejected: Vec<Rejected>,
     wake: Wake,
     woken: Receiver<()>,
 }
 
 impl Writing {
-    pub fn open(sink: &Sink) -> Self {
+    pub(crate) fn open(sink: &Sink) -> Self {
         let open = open_context();
         sink.prepare(&open).expect("the topic is there");
         Self::open_at(sink, open)
     }
 
-    pub fn open_at(sink: &Sink, open: OpenContext) -> Self {
+    pub(crate) fn open_at(sink: &Sink, open: OpenContext) -> Self {
         let (call, woken) = channel();
         // Nobody waits any more when the channel is gone.
-        let wake = Wake::new(move || drop(call.send(())));
+        let wake = Wake::new(move || call.send(()).unwrap_or_default());
         let cx = WriterContext { open, shard: 0, n_shards: 1, generation: 1, wake: wake.clone() };
         let writer = sink.writer(cx).expect("a writer");
         Self { writer, rejected: Vec::new(), wake, woken }
     }
 
-    pub fn poll(&mut self) {
+    pub(crate) fn poll(&mut self) {
         self.wake.reset();
         self.writer.poll(&mut self.rejected).expect("the client goes on");
     }
 
-    pub fn wait(&self) {
+    pub(crate) fn wait(&self) {
         self.woken.recv_timeout(LONG).expect("the writer wakes");
     }
 
     /// Writes a whole batch, waiting while the queue is full.
-    pub fn write(&mut self, epoch: u64, batch: &RecordBatch) {
+    pub(crate) fn write(&mut self, epoch: u64, batch: &RecordBatch) {
         let mut from = 0;
         while from < batch.len() {
             self.poll();
@@ -176,7 +176,7 @@ impl Writing {
     }
 
     /// Waits until everything is durable or rejected.
-    pub fn settle(&mut self) -> Vec<Rejected> {
+    pub(crate) fn settle(&mut self) -> Vec<Rejected> {
         loop {
             self.poll();
             if self.writer.oldest_unconfirmed().is_none() {
@@ -188,20 +188,20 @@ impl Writing {
 }
 
 /// A reader of all partitions of a source, with its finder.
-pub struct Reading {
-    pub finder: Box<dyn PartitionFinder>,
-    pub reader: Box<dyn Reader>,
-    pub n_batches: u64,
+pub(crate) struct Reading {
+    pub(crate) finder: Box<dyn PartitionFinder>,
+    pub(crate) reader: Box<dyn Reader>,
+    pub(crate) n_batches: u64,
     batch: RecordBatch,
 }
 
 impl Reading {
-    pub fn open(source: &Source, bounded: bool) -> Self {
+    pub(crate) fn open(source: &Source, bounded: bool) -> Self {
         Self::open_at(source, bounded, &open_context(), &[])
     }
 
     /// Opens with stored positions, as an engine does.
-    pub fn open_at(source: &Source, bounded: bool, open: &OpenContext, stored: &[Confirmed]) -> Self {
+    pub(crate) fn open_at(source: &Source, bounded: bool, open: &OpenContext, stored: &[Confirmed]) -> Self {
         let mut finder = source.finder(open).expect("a finder");
         let found = finder.find().expect("partitions");
         let wanted: Vec<_> = found.into_iter().map(|partition| with_stored(partition, stored)).collect();
@@ -212,7 +212,7 @@ impl Reading {
         reading
     }
 
-    pub fn assigned(source: &Source, bounded: bool, open: &OpenContext, assignments: &[Assignment]) -> Self {
+    pub(crate) fn assigned(source: &Source, bounded: bool, open: &OpenContext, assignments: &[Assignment]) -> Self {
         let finder = source.finder(open).expect("a finder");
         let mut reader = source.reader(reader_context(open, bounded)).expect("a reader");
         reader.assign(assignments).expect("assigned");
@@ -220,7 +220,7 @@ impl Reading {
     }
 
     /// Reads one batch, or nothing within a second; `None` at the end.
-    pub fn batch(&mut self) -> Option<&RecordBatch> {
+    pub(crate) fn batch(&mut self) -> Option<&RecordBatch> {
         self.batch.clear();
         match self.reader.read(&mut self.batch, Duration::from_secs(1)).expect("reading goes on") {
             Read::End => return None,
@@ -234,7 +234,7 @@ impl Reading {
     }
 
     /// Reads until `n_records` have come.
-    pub fn take(&mut self, n_records: usize) -> Vec<OwnedRecord> {
+    pub(crate) fn take(&mut self, n_records: usize) -> Vec<OwnedRecord> {
         let (mut records, start) = (Vec::new(), Instant::now());
         while records.len() < n_records {
             assert!(start.elapsed() < LONG, "{} of {n_records} records came", records.len());
@@ -244,7 +244,7 @@ impl Reading {
     }
 
     /// Reads to the end of a bounded source.
-    pub fn to_end(&mut self) -> Vec<OwnedRecord> {
+    pub(crate) fn to_end(&mut self) -> Vec<OwnedRecord> {
         let (mut records, start) = (Vec::new(), Instant::now());
         while let Some(batch) = self.batch() {
             records.extend(batch.iter().map(|record| record.to_owned()));
@@ -253,7 +253,7 @@ impl Reading {
         records
     }
 
-    pub fn confirm(&mut self, n_batches: u64) -> Vec<Confirmed> {
+    pub(crate) fn confirm(&mut self, n_batches: u64) -> Vec<Confirmed> {
         let mut resume = Vec::new();
         self.reader.confirm(n_batches, &mut resume).expect("confirmed");
         resume
@@ -266,11 +266,11 @@ fn with_stored(partition: Partition, stored: &[Confirmed]) -> (Partition, Option
 }
 
 /// Numbered records.
-pub fn numbered(range: std::ops::Range<u64>) -> impl Iterator<Item = OwnedRecord> {
+pub(crate) fn numbered(range: std::ops::Range<u64>) -> impl Iterator<Item = OwnedRecord> {
     range.map(|n| OwnedRecord::of(n.to_string()).with_key(format!("key-{}", n % 97)))
 }
 
-pub fn numbers(records: &[OwnedRecord]) -> Vec<u64> {
+pub(crate) fn numbers(records: &[OwnedRecord]) -> Vec<u64> {
     let mut numbers: Vec<_> = records
         .iter()
         .map(|record| record.text().and_then(|text| text.parse().ok()).expect("a number"))
@@ -280,7 +280,7 @@ pub fn numbers(records: &[OwnedRecord]) -> Vec<u64> {
 }
 
 /// Runs a future to its end on this thread.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: Arc<Self>) {
