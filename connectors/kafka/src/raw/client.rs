@@ -43,19 +43,9 @@ unsafe impl Send for Client {}
 unsafe impl Sync for Client {}
 
 impl Client {
-    pub(crate) fn new(
-        config: &ClientConfig,
-        topic: &str,
-        listener: Listener,
-        wake: Wake,
-    ) -> KafkaResult<Self> {
+    pub(crate) fn new(config: &ClientConfig, topic: &str, listener: Listener, wake: Wake) -> KafkaResult<Self> {
         let slots = RefCell::default();
-        let seat = Box::new(Seat {
-            slots,
-            listener,
-            topic: topic.to_owned(),
-            wake,
-        });
+        let seat = Box::new(Seat { slots, listener, topic: topic.to_owned(), wake });
         let name = CString::new(topic)?;
         let config = config.create_native_config()?;
         let mut reason = [0 as c_char; 512];
@@ -82,11 +72,7 @@ impl Client {
                 rd::rd_kafka_destroy(client.as_ptr());
                 return Err(KafkaError::Global(error.into()));
             };
-            Ok(Self {
-                client,
-                topic,
-                seat,
-            })
+            Ok(Self { client, topic, seat })
         }
     }
 
@@ -107,21 +93,14 @@ impl Client {
         let mut found = std::ptr::null();
         // SAFETY: client and topic are alive; what is found is ours until it is destroyed, and is not used after that.
         unsafe {
-            let error = rd::rd_kafka_metadata(
-                self.as_ptr(),
-                0,
-                self.topic(),
-                &raw mut found,
-                timeout_ms(timeout),
-            );
+            let error =
+                rd::rd_kafka_metadata(self.as_ptr(), 0, self.topic(), &raw mut found, timeout_ms(timeout));
             if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
                 return Err(error.into());
             }
             let topic = (*found).topics.as_ref().filter(|_| (*found).topic_cnt > 0);
             let answer = match topic {
-                Some(topic) if topic.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
-                    Err(topic.err.into())
-                }
+                Some(topic) if topic.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Err(topic.err.into()),
                 Some(topic) => Ok(u32::try_from(topic.partition_cnt).unwrap_or_default()),
                 None => Err(RDKafkaErrorCode::UnknownTopic),
             };
@@ -176,12 +155,7 @@ fn rejected(seat: &Seat, message: Message<'_>, tag: Tag, epoch: u64) -> Rejected
         Ok(partition) => error.at_partition(&seat.topic, partition),
         Err(_) => error,
     };
-    Rejected {
-        epoch,
-        record,
-        error,
-        attempts: 1,
-    }
+    Rejected { epoch, record, error, attempts: 1 }
 }
 
 /// An error that the client retries, or a fatal one, which `poll` asks for. Called by `rd_kafka_poll`.

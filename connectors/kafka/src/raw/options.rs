@@ -22,9 +22,7 @@ pub(crate) fn check_option(key: &str, value: &str) -> Option<Refusal> {
     config.set(key, value);
     match config.create_native_config() {
         Ok(_) => None,
-        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
-            Some(Refusal::UnknownKey)
-        }
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => Some(Refusal::UnknownKey),
         Err(_) => Some(Refusal::BadValue),
     }
 }
@@ -49,15 +47,7 @@ pub(crate) fn known_options() -> Vec<String> {
         rd::rd_kafka_topic_conf_destroy(config);
         names
     });
-    names.extend(
-        [
-            "bootstrap.servers",
-            "compression.type",
-            "sasl.username",
-            "sasl.password",
-        ]
-        .map(String::from),
-    );
+    names.extend(["bootstrap.servers", "compression.type", "sasl.username", "sasl.password"].map(String::from));
     names
 }
 
@@ -68,10 +58,7 @@ pub(crate) fn known_options() -> Vec<String> {
 unsafe fn take(texts: *mut *const c_char, n_texts: usize) -> Vec<String> {
     // SAFETY: the dump is an array of `n_texts` strings, names and values in turn.
     unsafe {
-        let names = (0..n_texts)
-            .step_by(2)
-            .map(|at| text(*texts.add(at)))
-            .collect();
+        let names = (0..n_texts).step_by(2).map(|at| text(*texts.add(at))).collect();
         rd::rd_kafka_conf_dump_free(texts, n_texts);
         names
     }
