@@ -260,7 +260,8 @@ pub trait Reader {
     /// Returns as soon as something is there: a batch is never held back to grow. It sets the origin of every run.
     ///
     /// # Errors
-    /// Anything that keeps the partition from going on; what the client retries by itself is not an error.
+    /// Anything that keeps the partition from going on; what the client retries by itself is not an error. The dataflow stops,
+    /// or, where the program takes a source's failures as a stream, `read` is called again after a wait.
     fn read(&mut self, batch: &mut RecordBatch, wait: Duration) -> Result<Read>;
 
     /// The oldest `n_batches` batches not confirmed yet are durable: commits or acknowledges them, and says where their

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use timely::dataflow::channels::pushers;
@@ -14,14 +15,18 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
 use super::build::{Build, Flow, SourceSlot};
+use super::error_record::ErrorRecord;
 use super::fused::{Body, ErrorOutputs, Outputs, Wiring};
 use super::ledger::Ledger;
 use super::ports::{OkCapability, OperatorContext, Ports};
-use crate::batch::RecordBatch;
-use crate::error::Result;
-use crate::runtime::{Feed, Next, Shared, Stop, Wake};
+use crate::batch::{Origin, OwnedRecord, RecordBatch};
+use crate::error::{Error, Result};
+use crate::runtime::{Feed, Next, OnFailure, Shared, Stop, Wake};
 use crate::source::Source;
 use crate::stage::{Output, StepId, catch};
+
+/// Failures of a source in a row that leave as error records; the next one stops the dataflow.
+const MAX_FAILURES: u32 = 10;
 
 /// Batches worked off per run before the operator gives way.
 const FUEL: usize = 4;
@@ -87,6 +92,14 @@ pub struct SourceRef {
     step: StepId,
     name: Arc<str>,
     source: RefCell<Option<Box<dyn Source>>>,
+    on_failure: OnFailure,
+}
+
+impl SourceRef {
+    /// The same, with failures leaving at port 0 of the operator's error outputs.
+    pub(crate) fn going_on(self) -> Self {
+        Self { on_failure: OnFailure::GoOn, ..self }
+    }
 }
 
 impl fmt::Debug for dyn Source {
@@ -108,6 +121,7 @@ impl Flow<'_> {
             step,
             name: name.into(),
             source: RefCell::new(Some(source)),
+            on_failure: OnFailure::Stop,
         }
     }
 }
@@ -125,6 +139,7 @@ pub(crate) fn install_source<'s, O: Output>(
     let (ok, oks) = builder.new_output::<O>();
     let (errors, error_streams) = ErrorOutputs::add(&mut builder, wiring.n_errors);
     let state = register(source, flow, builder.operator_info().address);
+    let on_failure = source.on_failure;
     builder.build_reschedule(move |capabilities| {
         let build = Rc::clone(&cx.build);
         let mut operator = SourceOperator {
@@ -135,6 +150,8 @@ pub(crate) fn install_source<'s, O: Output>(
             ok,
             errors,
             capabilities,
+            on_failure,
+            failures: 0,
         };
         move |_frontiers| operator.run()
     });
@@ -159,6 +176,7 @@ fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<Ref
         flow.build.sources.borrow_mut().push(SourceSlot {
             name: Arc::clone(&source.name),
             source: boxed,
+            on_failure: source.on_failure,
             state: Rc::clone(&state),
         });
     }
@@ -174,6 +192,9 @@ struct SourceOperator<O: Output, B> {
     errors: ErrorOutputs,
     /// One per output; empty once the source has ended.
     capabilities: Vec<Capability<u64>>,
+    on_failure: OnFailure,
+    /// Failures in a row.
+    failures: u32,
 }
 
 impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
@@ -225,10 +246,11 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
             let Some(feed) = &mut state.feed else {
                 return Ok(());
             };
-            match feed.next()? {
-                Next::Batch(batch) => self.work(state, batch)?,
-                Next::Empty => return Ok(()),
-                Next::End => self.capabilities.clear(),
+            match feed.next() {
+                Ok(Next::Batch(batch)) => self.work(state, batch)?,
+                Ok(Next::Empty) => return Ok(()),
+                Ok(Next::End) => self.capabilities.clear(),
+                Err(error) => return self.set_aside(state, error),
             }
         }
         state.activate();
@@ -252,6 +274,7 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
     }
 
     fn work(&mut self, state: &mut SourceState, mut batch: RecordBatch) -> Result<()> {
+        self.failures = 0;
         let started = Instant::now();
         let (n_records, n_bytes, ingest) = (batch.len(), batch.n_bytes(), batch.ingest_micros);
         let capability = &self.capabilities[0];
@@ -276,6 +299,32 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         self.build.did_work.set(true);
         self.build.shared.note_records();
         self.cx.counters.add(n_records, n_bytes, started.elapsed());
+        Ok(())
+    }
+
+    /// A failure of the source itself: an error record, or the end, as the program said.
+    fn set_aside(&mut self, state: &SourceState, error: Error) -> Result<()> {
+        self.failures += 1;
+        if self.on_failure == OnFailure::Stop || self.failures > MAX_FAILURES {
+            return Err(error);
+        }
+        let error = error.at_step(&state.name).at_worker(self.build.worker);
+        self.cx.counters.errors.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(source = %state.name, "{}", error.report());
+        let place = error.place();
+        let position = place.position.as_ref().and_then(|p| p.parse().ok()).unwrap_or(0);
+        let origin = place.topic.as_ref().map(|topic| Origin::new("source", topic, place.partition.unwrap_or(0)));
+        self.errors.pending[0].push(ErrorRecord {
+            dataflow: self.build.shared.dataflow.to_string(),
+            step: state.name.to_string(),
+            code: error.code().to_string(),
+            error: error.report(),
+            record: OwnedRecord { position, origin, ..OwnedRecord::default() },
+            failed_at: self.build.shared.clock.unix_millis(),
+            attempts: self.failures,
+        });
+        self.errors.flush(|port| self.capabilities[port].clone());
+        state.activate();
         Ok(())
     }
 

@@ -139,11 +139,13 @@ impl WorkerFlow {
         }
         let (feed, end) = Feed::pair(self.shared.config.queue_batches);
         let wake = slot.state.borrow().wake.clone();
+        let on_failure = slot.on_failure;
         let thread = ReaderThread {
             shared: Arc::clone(&self.shared),
             name: slot.name,
             wake,
             end,
+            on_failure,
         };
         thread.spawn(slot.source, cx, first)?;
         Ok(feed)
