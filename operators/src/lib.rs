@@ -2,6 +2,8 @@
 //!
 //! | operator | on | what it does |
 //! |---|---|---|
+//! | [`branch`](BranchItems::branch) | items | parts a stream in two |
+//! | [`broadcast`](BroadcastItems::broadcast) | items, [records](BroadcastRecords::broadcast) | every worker gets everything |
 //! | [`dead_letters`](DeadLetters::dead_letters) | errors | ends an error stream in a sink, with what happened in headers |
 //! | [`deserialize`](DeserializeRecords::deserialize) | records | the value becomes an item, by a format |
 //! | [`deserialize_both`](DeserializeRecords::deserialize_both) | records | key and value become a pair |
@@ -12,11 +14,17 @@
 //! | [`flat_map`](FlatMapItems::flat_map) | items, [records](FlatMapRecords::flat_map) | one in, any number out |
 //! | [`inspect`](InspectItems::inspect) | items, [records](InspectRecords::inspect) | shows what passes to a closure |
 //! | [`map`](MapItems::map) | items, [records](MapRecords::map) | one in, one out |
+//! | [`merge`](MergeItems::merge) | items, [records](MergeRecords::merge) | joins two streams into one |
+//! | [`rebalance`](RebalanceItems::rebalance) | items, [records](RebalanceRecords::rebalance) | evens out what the workers have to do |
+//! | [`route`](RouteItems::route) | items | the same value, the same worker |
 //! | [`serialize`](SerializeItems::serialize) | items | an item becomes a record, with the key it came with |
 //! | [`serialize_keyed`](SerializeItems::serialize_keyed) | items | an item becomes a record, with a key from a closure |
 //! | [`serialize_unkeyed`](SerializeItems::serialize_unkeyed) | items | an item becomes a record without a key |
+//! | [`split`](SplitItems::split) | items | parts a stream into any number |
 //! | [`try_map`](TryMapItems::try_map) | items, [records](TryMapRecords::try_map) | one in, one or an error out |
 
+mod branch;
+mod broadcast;
 mod dead_letters;
 mod deserialize;
 mod encode;
@@ -25,9 +33,15 @@ mod filter_map;
 mod flat_map;
 mod inspect;
 mod map;
+mod merge;
+mod rebalance;
+mod route;
 mod serialize;
+mod split;
 mod try_map;
 
+pub use branch::BranchItems;
+pub use broadcast::{BroadcastItems, BroadcastRecords};
 pub use dead_letters::DeadLetters;
 pub use deserialize::{
     Deserialize, DeserializeRecords, DeserializedBoth, FromBoth, FromKey, FromRecord, FromValue,
@@ -38,14 +52,20 @@ pub use filter_map::{FilterMap, FilterMapItems, FilterMapRecord, FilterMapRecord
 pub use flat_map::{FlatMap, FlatMapItems, FlatMapRecord, FlatMapRecords};
 pub use inspect::{Inspect, InspectItems, InspectRecord, InspectRecords};
 pub use map::{Map, MapItems, MapRecord, MapRecords};
+pub use merge::{MergeItems, MergeRecords};
+pub use rebalance::{RebalanceItems, RebalanceRecords};
+pub use route::RouteItems;
 pub use serialize::{Keyed, OriginKeyed, SerializeItems, Unkeyed};
+pub use split::SplitItems;
 pub use try_map::{TryMap, TryMapItems, TryMapRecord, TryMapRecords};
 
 /// Everything that makes operators methods of streams.
 pub mod prelude {
     pub use crate::{
-        DeadLetters, DeserializeRecords, EncodeItems, FilterItems, FilterMapItems,
-        FilterMapRecords, FilterRecords, FlatMapItems, FlatMapRecords, InspectItems,
-        InspectRecords, MapItems, MapRecords, SerializeItems, TryMapItems, TryMapRecords,
+        BranchItems, BroadcastItems, BroadcastRecords, DeadLetters, DeserializeRecords,
+        EncodeItems, FilterItems, FilterMapItems, FilterMapRecords, FilterRecords, FlatMapItems,
+        FlatMapRecords, InspectItems, InspectRecords, MapItems, MapRecords, MergeItems,
+        MergeRecords, RebalanceItems, RebalanceRecords, RouteItems, SerializeItems, SplitItems,
+        TryMapItems, TryMapRecords,
     };
 }

@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback, Handle};
 
-use super::boundary::{Exchangeable, Line, concat, exchange, settle};
+use super::boundary::{Line, concat, settle};
 use super::build::{Flow, Unused};
 use super::error_record::ErrorRecord;
 use super::fused::{ItemEdge, Outputs, TimelyStream, Wiring};
@@ -13,7 +13,7 @@ use super::pool::Pool;
 use crate::stage::{Caught, Chain, ErrorsHandled, Head, ItemOut, Items, Output, Route, StepId};
 
 /// Containers kept for reuse between two operators.
-const POOLED_CONTAINERS: usize = 16;
+pub(crate) const POOLED_CONTAINERS: usize = 16;
 
 /// A stream of items of the program's own type `T`.
 ///
@@ -136,7 +136,7 @@ impl<'s, T: 'static> Stream<'s, T> {
     }
 
     /// The same, where the containers come from `pool` and go back there.
-    fn from_pooled_edge(
+    pub(crate) fn from_pooled_edge(
         flow: Flow<'s>,
         edge: TimelyStream<'s, Vec<T>>,
         step: StepId,
@@ -148,6 +148,14 @@ impl<'s, T: 'static> Stream<'s, T> {
             chain: Items(PhantomData),
             item: PhantomData,
         }
+    }
+}
+
+impl<'s, T: 'static> Stream<'s, T> {
+    /// The edge that a plain stream starts with, on to another operator.
+    fn into_edge(self) -> TimelyStream<'s, Vec<T>> {
+        self.parts.unused.used();
+        self.parts.handle.edge
     }
 }
 
@@ -254,36 +262,17 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
     }
 
     /// Joins this stream with others of the same type; order within each is kept, between them not.
-    pub fn merge_all(self, others: Vec<Stream<'s, T>>) -> Stream<'s, T>
+    #[track_caller]
+    pub fn merge_all(mut self, others: Vec<Stream<'s, T>>) -> Stream<'s, T>
     where
         C::Errors: ErrorsHandled,
     {
-        let (flow, edge, step) = self.lower("merge", Pool::new(0));
+        let step = self.parts.stage("merge", Location::caller());
+        let (flow, edge, _) = self.lower("merge", Pool::new(0));
         let mut edges = vec![edge];
-        edges.extend(
-            others
-                .into_iter()
-                .map(|other| other.lower("merge", Pool::new(0)).1),
-        );
+        edges.extend(others.into_iter().map(Stream::into_edge));
         let merged = concat(&flow, edges);
         Stream::from_edge(flow, merged, step)
-    }
-
-    /// Sends each item to the worker that `route` names, modulo the number of workers: for operators that exchange.
-    #[track_caller]
-    pub fn exchange_by(
-        mut self,
-        kind: &'static str,
-        route: impl FnMut(&T) -> u64 + 'static,
-    ) -> Stream<'s, T>
-    where
-        T: Exchangeable,
-        C::Errors: ErrorsHandled,
-    {
-        let step = self.parts.stage(kind, Location::caller());
-        let (flow, edge, _) = self.lower(kind, Pool::new(0));
-        let edge = exchange(&flow, edge, kind, route);
-        Stream::from_edge(flow, edge, step)
     }
 
     /// Workers of the whole dataflow.

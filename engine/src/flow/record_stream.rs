@@ -57,11 +57,17 @@ impl<'s> RecordStream<'s, Records<FromSource>> {
 }
 
 impl<'s> RecordStream<'s> {
-    fn from_edge(flow: Flow<'s>, edge: RecordEdge<'s>, step: StepId) -> Self {
+    pub(crate) fn from_edge(flow: Flow<'s>, edge: RecordEdge<'s>, step: StepId) -> Self {
         Self {
             parts: Parts::new(flow, edge, step),
             chain: Records(PhantomData),
         }
+    }
+
+    /// The edge that a plain stream starts with, on to another operator.
+    fn into_edge(self) -> RecordEdge<'s> {
+        self.parts.unused.used();
+        self.parts.handle
     }
 }
 
@@ -163,13 +169,15 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     }
 
     /// Joins this stream with others; order within each is kept, between them not.
-    pub fn merge_all(self, others: Vec<RecordStream<'s>>) -> RecordStream<'s>
+    #[track_caller]
+    pub fn merge_all(mut self, others: Vec<RecordStream<'s>>) -> RecordStream<'s>
     where
         C::Errors: ErrorsHandled,
     {
+        self.parts.stage("merge", Location::caller());
         let (flow, edge, step) = self.lower("merge");
         let mut edges = vec![edge];
-        edges.extend(others.into_iter().map(|other| other.lower("merge").1));
+        edges.extend(others.into_iter().map(RecordStream::into_edge));
         let merged = concat(&flow, edges);
         RecordStream::from_edge(flow, merged, step)
     }
@@ -213,7 +221,7 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     }
 
     /// One fused operator up to here; a chain that only drops records passes the batches themselves on.
-    fn lower(self, kind: &'static str) -> (Flow<'s>, RecordEdge<'s>, StepId) {
+    pub(crate) fn lower(self, kind: &'static str) -> (Flow<'s>, RecordEdge<'s>, StepId) {
         let pool = self.parts.flow.batch_pool();
         let mut chain = self.chain;
         let body = move |batch: &mut <C::Head as Head>::Batch,

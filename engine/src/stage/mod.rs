@@ -9,6 +9,7 @@ mod chain;
 mod collect;
 mod emit;
 mod head;
+mod lanes;
 mod look;
 mod markers;
 mod panic;
@@ -23,6 +24,7 @@ pub use panic::{guard, guard_at};
 pub(crate) use collect::{EachOut, ItemOut, RecordOut};
 pub(crate) use emit::Route;
 pub(crate) use head::private::Output;
+pub(crate) use lanes::{EveryOut, Lanes, PickOut};
 pub(crate) use panic::{Panicked, catch};
 
 /// A step's number within its dataflow, in the order in which the program adds steps.
