@@ -164,6 +164,32 @@ pub trait Source: Send + 'static {
     }
 }
 
+impl Source for Box<dyn Source> {
+    fn connector(&self) -> &'static str {
+        (**self).connector()
+    }
+
+    fn capabilities(&self) -> SourceCapabilities {
+        (**self).capabilities()
+    }
+
+    fn faults(&self) -> Vec<Error> {
+        (**self).faults()
+    }
+
+    fn finder(&self, cx: &OpenContext) -> Result<Box<dyn PartitionFinder>> {
+        (**self).finder(cx)
+    }
+
+    fn reader(&self, cx: ReaderContext) -> Result<Box<dyn Reader>> {
+        (**self).reader(cx)
+    }
+
+    fn placement(&self) -> Placement {
+        (**self).placement()
+    }
+}
+
 /// Where a reader runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -206,7 +232,7 @@ pub trait PartitionFinder: Send {
 pub enum Read {
     /// The batch holds at least one record.
     Records,
-    /// Nothing within the wait.
+    /// Nothing came within the wait; returned only once the wait has passed.
     Idle,
     /// All assigned partitions of a bounded source have ended; `read` is not called again.
     End,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 mod config;
 mod consumer;
 mod error;
@@ -16,6 +17,7 @@ mod slots;
 mod source;
 mod writer;
 
+pub use admin::create_topic;
 pub use config::{
     Compression, Expired, Isolation, Options, Partitioner, SinkConfig, SourceConfig, Start,
 };

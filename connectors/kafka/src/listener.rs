@@ -4,6 +4,7 @@
 //! failure.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use millstream_engine::clock::SharedClock;
 use rdkafka::client::ClientContext;
@@ -31,6 +32,7 @@ pub(crate) struct Listener {
     step: String,
     clock: SharedClock,
     heard: Mutex<Heard>,
+    doubt: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +44,7 @@ struct Heard {
 
 impl Listener {
     pub(crate) fn new(step: &str, clock: SharedClock) -> Self {
-        Self { step: step.to_owned(), clock, heard: Mutex::default() }
+        Self { step: step.to_owned(), clock, heard: Mutex::default(), doubt: AtomicBool::new(false) }
     }
 
     pub(crate) fn trouble(&self) -> Option<Trouble> {
@@ -72,7 +74,16 @@ impl Listener {
         tracing::warn!(step = %self.step, "{text}");
     }
 
+    /// Whether the client has said since the last call that something is wrong for good.
+    pub(crate) fn take_doubt(&self) -> bool {
+        self.doubt.swap(false, Ordering::Relaxed)
+    }
+
     pub(crate) fn log_line(&self, level: i32, facility: &str, text: &str) {
+        // A topic that is gone is told of by a log line alone: the errors of partition queues that are read in batches.
+        if facility == "ERROR" {
+            self.doubt.store(true, Ordering::Relaxed);
+        }
         match level {
             // The client says the same once more as an error event.
             ..=3 if facility == "FAIL" => tracing::debug!(step = %self.step, "Kafka client: {text}"),

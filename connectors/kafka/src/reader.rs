@@ -47,7 +47,6 @@ pub(crate) struct Reader {
     /// `None` once closed.
     consumer: Option<Consumer>,
     cx: ReaderContext,
-    policy: Expired,
     lanes: Vec<Lane>,
     receipts: Receipts,
     group: Group,
@@ -55,11 +54,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(consumer: Consumer, cx: ReaderContext, policy: Expired) -> Self {
+    pub(crate) fn new(consumer: Consumer, cx: ReaderContext) -> Self {
         Self {
             consumer: Some(consumer),
             cx,
-            policy,
             lanes: Vec::new(),
             receipts: Receipts::default(),
             group: Group::default(),
@@ -169,13 +167,7 @@ impl Reader {
             }
             RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownPartition => Err(Error::new(
-                ErrorKind::Config,
-                codes::UNKNOWN_TOPIC,
-                "read on: the topic or the partition is gone from the cluster",
-            )
-            .at_partition(&partition.topic, partition.index)
-            .with_hint("Was the topic deleted?")),
+            | RDKafkaErrorCode::UnknownPartition => Err(is_gone(&partition)),
             _ => {
                 let error = consumer.refused(code, "read from Kafka");
                 if error.kind() == ErrorKind::Unavailable {
@@ -187,26 +179,24 @@ impl Reader {
         }
     }
 
-    /// The broker no longer has the record that comes next.
-    fn on_expired(&mut self, consumer: &Consumer, lane: usize) -> Result<()> {
+    /// The broker no longer has the record that comes next, and the policy says stop: otherwise the client goes on by itself.
+    fn on_expired(&self, consumer: &Consumer, lane: usize) -> Result<()> {
         let lane = &self.lanes[lane];
         let what = format!("read on at position {}", lane.next);
-        let offset = match self.policy {
-            Expired::Stop => {
-                let low = consumer.bounds(&lane.partition)?.low;
-                return Err(expired(self.policy, &lane.partition, &what, low));
-            }
-            Expired::Earliest => Offset::Beginning,
-            Expired::Latest => Offset::End,
-        };
-        consumer.raw.listener().warn(&format!(
-            "failed to {what} of {}: it has expired; reading goes on at the {}",
-            lane.partition,
-            if offset == Offset::Beginning { "oldest record" } else { "end" },
-        ));
-        let index = index_of(&lane.partition);
-        let sought = consumer.raw.client().seek(&lane.partition.topic, index, offset, Duration::ZERO);
-        sought.map_err(|error| consumer.failed(&error, "go on after an expired position"))
+        let low = consumer.bounds(&lane.partition)?.low;
+        Err(expired(Expired::Stop, &lane.partition, &what, low))
+    }
+
+    /// The client says that a partition is gone: asks the cluster, which knows.
+    fn check_topics(&self, consumer: &Consumer) -> Result<()> {
+        let mut topics: Vec<String> = self.lanes.iter().map(|lane| lane.partition.topic.to_string()).collect();
+        topics.dedup();
+        let counts = consumer.count_partitions(&topics)?;
+        let gone = self.lanes.iter().find(|lane| {
+            let counted = topics.iter().zip(&counts).find(|(topic, _)| ***topic == *lane.partition.topic);
+            counted.is_none_or(|(_, count)| *count <= lane.partition.index)
+        });
+        gone.map_or(Ok(()), |lane| Err(is_gone(&lane.partition)))
     }
 
     /// Looks at what the client says by the way: when there is time, and from time to time when there is not.
@@ -214,7 +204,7 @@ impl Reader {
         self.serve_at = self.cx.open.clock.micros() + SERVE_MICROS;
         consumer.raw.serve().map_err(|error| consumer.failed(&error, "read from Kafka"))?;
         self.group.poll(consumer);
-        Ok(())
+        if consumer.raw.listener().take_doubt() { self.check_topics(consumer) } else { Ok(()) }
     }
 
     fn read_from(&mut self, consumer: &mut Consumer, batch: &mut RecordBatch, wait: Duration) -> Result<Read> {
@@ -324,6 +314,16 @@ fn let_go(consumer: Consumer, wait: Duration) {
         // Either the thread is done, or it goes on without us.
         let _either = gone.recv_timeout(wait);
     }
+}
+
+fn is_gone(partition: &Partition) -> Error {
+    Error::new(
+        ErrorKind::Config,
+        codes::UNKNOWN_TOPIC,
+        "read on: the topic or the partition is gone from the cluster",
+    )
+    .at_partition(&partition.topic, partition.index)
+    .with_hint("Was the topic deleted?")
 }
 
 fn strange(topic: &str, index: i32) -> Error {

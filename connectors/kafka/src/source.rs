@@ -194,6 +194,6 @@ impl SourceContract for Source {
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn ReaderContract>> {
         let consumer = self.open(&cx.open)?;
-        Ok(Box::new(Reader::new(consumer, cx, self.config.expired)))
+        Ok(Box::new(Reader::new(consumer, cx)))
     }
 }

@@ -47,6 +47,11 @@ impl Entry {
         }
     }
 
+    /// Where the record's bytes end in the arena.
+    fn end(self) -> usize {
+        self.offset as usize + self.key_bytes() + self.value_bytes() + self.headers_len as usize
+    }
+
     #[inline]
     pub(super) fn has_key(self) -> bool {
         self.key_len != NONE
@@ -113,6 +118,21 @@ impl RecordBatch {
         self.ingest_micros = 0;
         if self.arena.capacity() > 4 * BATCH_BYTES {
             self.arena.shrink_to(2 * BATCH_BYTES);
+        }
+    }
+
+    /// Removes all records and starts a run of `origin`; the same origin again is free.
+    pub(crate) fn restart(&mut self, origin: Option<&Origin>) {
+        let mut runs = std::mem::take(&mut self.runs);
+        self.clear();
+        match (runs.as_slice(), origin) {
+            ([only], Some(origin)) if only.origin.same(origin) => self.runs = runs,
+            (_, Some(origin)) => {
+                runs.clear();
+                self.runs = runs;
+                self.set_origin(origin);
+            }
+            (_, None) => {}
         }
     }
 
@@ -208,6 +228,34 @@ impl RecordBatch {
         });
     }
 
+    /// Appends copies of the records of `other` at `range`, with one copy of their bytes: the records must lie one after the
+    /// other in its arena, as they were pushed. Origins are not carried over.
+    ///
+    /// # Panics
+    /// When the range lies outside `other`, or the arena would pass 4 GiB.
+    pub fn push_range(&mut self, other: &Self, range: std::ops::Range<usize>) {
+        let entries = &other.entries[range];
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return;
+        };
+        let (from, to) = (first.offset as usize, last.end());
+        let shift = self.arena.len();
+        self.arena.extend_from_slice(&other.arena[from..to]);
+        assert!(
+            u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE),
+            "a batch holds at most 4 GiB"
+        );
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "asserted above: the whole arena fits u32"
+        )]
+        let moved = |entry: &Entry| Entry {
+            offset: (entry.offset as usize - from + shift) as u32,
+            ..*entry
+        };
+        self.entries.extend(entries.iter().map(moved));
+    }
+
     /// Appends an owned record.
     pub fn push_owned(&mut self, record: &OwnedRecord) {
         if let Some(origin) = &record.origin {
@@ -271,9 +319,9 @@ impl RecordBatch {
                 self.runs[run].first = u32::try_from(kept).unwrap_or(u32::MAX);
                 run += 1;
             }
-            let entry = self.entries[index];
-            if keep(Record::new(self, &entry)) {
-                self.entries[kept] = entry;
+            // The entry must be looked at in its place: a record finds its run by its place.
+            if keep(Record::new(self, &self.entries[index])) {
+                self.entries[kept] = self.entries[index];
                 kept += 1;
             }
         }
@@ -334,13 +382,31 @@ mod tests {
     #[test]
     fn retain_keeps_runs_right() {
         let mut batch = numbered(9);
-        batch.retain(|r| r.position() % 2 == 1 && r.position() != 1);
+        let mut partitions = Vec::new();
+        batch.retain(|r| {
+            partitions.push(r.partition());
+            r.position() % 2 == 1 && r.position() != 1
+        });
+        assert_eq!(partitions, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
         let seen: Vec<_> = batch
             .iter()
             .map(|r| (r.position(), r.origin().unwrap().partition))
             .collect();
         assert_eq!(seen, [(3, 1), (5, 1), (7, 2)]);
         assert_eq!(batch.get(0).unwrap().value(), Some(&b"3"[..]));
+    }
+
+    #[test]
+    fn ranges_are_copied_whole() {
+        let (from, mut to) = (numbered(9), numbered(2));
+        to.push_range(&from, 3..6);
+        to.push_range(&from, 4..4);
+        let seen: Vec<_> = to
+            .iter()
+            .map(|r| (r.position(), r.value_or_empty().to_vec()))
+            .collect();
+        let wanted = [0, 1, 3, 4, 5].map(|n: u64| (n, n.to_string().into_bytes()));
+        assert_eq!(seen, wanted);
     }
 
     #[test]

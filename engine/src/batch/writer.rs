@@ -72,9 +72,24 @@ impl<'b> RecordWriter<'b> {
     }
 
     /// Everything appended since [`RecordWriter::value_buffer`] is the value.
+    ///
+    /// # Panics
+    /// When something removed bytes that lay in the arena before: other records of the batch.
     #[inline]
     pub fn end_value(&mut self) -> &mut Self {
+        assert!(
+            self.batch.arena.len() >= self.value_start,
+            "a serializer appends to the buffer and never clears it"
+        );
         self.value_end = Some(self.batch.arena.len());
+        self
+    }
+
+    /// Makes the value null, whatever was appended since [`RecordWriter::value_buffer`].
+    #[inline]
+    pub fn null_value(&mut self) -> &mut Self {
+        self.value_buffer();
+        self.value_end = None;
         self
     }
 

@@ -238,7 +238,8 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
     /// Downgrades the capabilities to the epoch of now.
     fn advance(&mut self, state: &SourceState) {
         let shared = &self.build.shared;
-        let epoch = if state.ledger.is_half_full() {
+        let now = self.capabilities.first().map_or(0, |c| *c.time());
+        let epoch = if state.ledger.should_close(now) {
             shared.close_epoch_early()
         } else {
             shared.epoch()

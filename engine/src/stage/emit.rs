@@ -1,7 +1,9 @@
 //! What a stage pushes into: the next stage's emitter, and at the end of a chain the operator's outputs.
 
+use std::borrow::Cow;
+
 use super::StepId;
-use crate::batch::{Record, RecordBatch, RecordWriter};
+use crate::batch::{Record, RecordWriter};
 use crate::error::{BoxError, Code, codes};
 
 /// What an item came from: the source's record, while it is at hand. Rides along for nothing.
@@ -47,7 +49,7 @@ pub(crate) enum Route {
 pub struct Failure {
     pub(crate) step: StepId,
     pub(crate) code: Code,
-    pub(crate) what: &'static str,
+    pub(crate) what: Cow<'static, str>,
     pub(crate) error: BoxError,
     pub(crate) route: Route,
 }
@@ -64,13 +66,13 @@ impl Failure {
     pub fn with_code(
         step: StepId,
         code: Code,
-        what: &'static str,
+        what: impl Into<Cow<'static, str>>,
         error: impl Into<BoxError>,
     ) -> Self {
         Self {
             step,
             code,
-            what,
+            what: what.into(),
             error: error.into(),
             route: Route::Open,
         }
@@ -104,26 +106,4 @@ pub trait EmitRecord {
     );
     /// One failure; stages pass it on unchanged.
     fn err(&mut self, cx: Cx<'_>, failure: Failure);
-}
-
-/// Writes one record into `scratch` and hands it to `then`: for stages that must see a record that another stage writes.
-///
-/// # Errors
-/// The failure of `write`.
-///
-/// # Panics
-/// Never: a finished writer leaves one record.
-#[inline]
-pub fn write_through<R>(
-    scratch: &mut RecordBatch,
-    write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Failure>,
-    then: impl FnOnce(Record<'_>) -> R,
-) -> Result<R, Failure> {
-    scratch.clear();
-    let mut writer = scratch.writer();
-    write(&mut writer)?;
-    writer.finish();
-    Ok(then(
-        scratch.get(0).expect("a finished writer leaves one record"),
-    ))
 }

@@ -34,6 +34,15 @@ pub fn guard<R>(step: StepId, user: impl FnOnce() -> R) -> R {
     result
 }
 
+/// The same where no emitter has noted the record: when the code panics, `step` and `record` are named in the error.
+#[inline(always)]
+pub fn guard_at<R>(step: StepId, record: Record<'_>, user: impl FnOnce() -> R) -> R {
+    let note = RecordNote(record);
+    let result = guard(step, user);
+    std::mem::forget(note);
+    result
+}
+
 /// Notes the record at hand, should what follows panic.
 pub(crate) struct RecordNote<'a>(pub(crate) Record<'a>);
 

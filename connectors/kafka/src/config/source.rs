@@ -152,12 +152,17 @@ impl SourceConfig {
             Isolation::ReadCommitted => "read_committed",
             Isolation::ReadUncommitted => "read_uncommitted",
         };
+        let expired = match self.expired {
+            Expired::Stop => "error",
+            Expired::Earliest => "earliest",
+            Expired::Latest => "latest",
+        };
         config
             .set("bootstrap.servers", &self.brokers)
             .set("group.id", self.group.as_deref().unwrap_or(qualified_name))
             .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name))
             .set("isolation.level", isolation)
-            .set("auto.offset.reset", "error")
+            .set("auto.offset.reset", expired)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", if self.until_end { "true" } else { "false" })

@@ -21,6 +21,12 @@ impl Queue {
         NonNull::new(queue).map(Self)
     }
 
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        // SAFETY: the queue is alive.
+        unsafe { rd::rd_kafka_queue_length(self.0.as_ptr()) }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_queue_t {
         self.0.as_ptr()
     }
