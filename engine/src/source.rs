@@ -264,6 +264,11 @@ pub trait Reader {
     /// or, where the program takes a source's failures as a stream, `read` is called again after a wait.
     fn read(&mut self, batch: &mut RecordBatch, wait: Duration) -> Result<Read>;
 
+    /// Empties a batch that was worked off, for the next `read`. A reader that hands out the same records again may leave them.
+    fn recycle(&mut self, batch: &mut RecordBatch) {
+        batch.clear();
+    }
+
     /// The oldest `n_batches` batches not confirmed yet are durable: commits or acknowledges them, and says where their
     /// partitions resume. Called on the commit interval, and a last time before `close`. May start I/O, does not wait for it.
     ///

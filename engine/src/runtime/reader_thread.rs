@@ -131,7 +131,7 @@ impl ReaderThread {
                 Ok(Read::Records) => {
                     failures = 0;
                     self.send(reader, confirmer, std::mem::take(&mut batch));
-                    batch = self.emptied();
+                    batch = self.emptied(reader);
                 }
                 Ok(Read::Idle) => {}
                 Ok(Read::End) => return Ok(Ended::AllRead),
@@ -188,16 +188,16 @@ impl ReaderThread {
         }
     }
 
-    fn emptied(&self) -> RecordBatch {
-        let mut batch = self.end.emptied.try_recv().unwrap_or_else(|_none| {
-            let config = &self.shared.config;
-            RecordBatch::with_capacity(
-                config.batch_bytes + config.batch_bytes / 4,
-                config.batch_records.min(1024),
-            )
-        });
-        batch.clear();
-        batch
+    fn emptied(&self, reader: &mut dyn Reader) -> RecordBatch {
+        if let Ok(mut batch) = self.end.emptied.try_recv() {
+            reader.recycle(&mut batch);
+            return batch;
+        }
+        let config = &self.shared.config;
+        RecordBatch::with_capacity(
+            config.batch_bytes + config.batch_bytes / 4,
+            config.batch_records.min(1024),
+        )
     }
 
     /// Tells the worker something other than records; it has room for it sooner or later, or has gone.
