@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use millstream::ErrorRecord;
 use millstream::batch::RecordBatch;
-use millstream::clock::SystemClock;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Probe as _;
@@ -19,7 +18,7 @@ use timely::dataflow::operators::probe::Handle as Probe;
 use timely::dataflow::operators::vec::{Filter as _, Map as _};
 use timely::dataflow::{Scope, Stream};
 
-use super::stages_loop::error_record;
+use super::stages_loop::Origins;
 use crate::steps::{Event, double, is_large, is_wanted, mark, parse};
 use crate::tally::Tally;
 
@@ -68,7 +67,7 @@ fn source<'s>(
     let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Parsed>>>::from(output);
     let activator = scope.activator_for(builder.operator_info().address);
     builder.build(move |mut capabilities| {
-        let clock = SystemClock::new();
+        let origins = Origins::new();
         let started = Instant::now();
         let mut done = 0;
         move |_frontiers| {
@@ -91,7 +90,7 @@ fn source<'s>(
                 for record in batch.iter() {
                     let parsed = parse(record.value_or_empty());
                     session
-                        .give(parsed.map_err(|bad| Box::new(error_record(record, &bad, &clock))));
+                        .give(parsed.map_err(|bad| Box::new(origins.error_record(record, &bad))));
                 }
             }
             drop(session);

@@ -164,6 +164,11 @@ impl Build {
             .unwrap_or_default()
     }
 
+    /// What kind of step it is.
+    pub(crate) fn kind(&self, id: StepId) -> &'static str {
+        self.steps.borrow().get(id.0 as usize).map_or("", |step| step.kind)
+    }
+
     /// Notes an operator of the graph: what it is fed by and which stages it runs.
     pub(crate) fn operator(&self, kind: &str, stages: &[StepId]) {
         let mut edges = self.edges.borrow_mut();

@@ -183,6 +183,23 @@ fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<Ref
     state
 }
 
+/// What one run has worked off.
+#[derive(Default)]
+struct Worked {
+    n_records: usize,
+    n_bytes: usize,
+}
+
+/// What comes after a run.
+enum Then {
+    /// There may be more: run again.
+    Again,
+    /// Somebody wakes the operator.
+    Wait,
+    /// The source has ended.
+    End,
+}
+
 struct SourceOperator<O: Output, B> {
     cx: OperatorContext,
     build: Rc<Build>,
@@ -235,26 +252,43 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
             }
             Stop::Now => return Ok(()),
         }
+        let started = Instant::now();
+        let mut worked = Worked::default();
+        let next = self.work_off(state, &mut worked)?;
+        self.errors.flush(|port| self.capabilities[port].clone());
+        if worked.n_records > 0 {
+            self.failures = 0;
+            self.build.did_work.set(true);
+            self.build.shared.note_records();
+            self.cx.counters.add(worked.n_records, worked.n_bytes, started.elapsed());
+        }
+        match next {
+            Then::Again => state.activate(),
+            Then::Wait => {}
+            Then::End => self.capabilities.clear(),
+        }
+        Ok(())
+    }
+
+    /// Works off what has been read, as far as fuel and ledger go.
+    fn work_off(&mut self, state: &mut SourceState, worked: &mut Worked) -> Result<Then> {
+        if self.capabilities.is_empty() {
+            return Ok(Then::Wait);
+        }
         for _ in 0..FUEL {
-            if self.capabilities.is_empty() {
-                return Ok(());
-            }
             if !state.ledger.has_room() {
                 state.blocked = true;
-                return Ok(());
+                return Ok(Then::Wait);
             }
-            let Some(feed) = &mut state.feed else {
-                return Ok(());
-            };
+            let Some(feed) = &mut state.feed else { return Ok(Then::Wait) };
             match feed.next() {
-                Ok(Next::Batch(batch)) => self.work(state, batch)?,
-                Ok(Next::Empty) => return Ok(()),
-                Ok(Next::End) => self.capabilities.clear(),
-                Err(error) => return self.set_aside(state, error),
+                Ok(Next::Batch(batch)) => self.work(state, batch, worked)?,
+                Ok(Next::Empty) => return Ok(Then::Wait),
+                Ok(Next::End) => return Ok(Then::End),
+                Err(error) => self.set_aside(state, error)?,
             }
         }
-        state.activate();
-        Ok(())
+        Ok(Then::Again)
     }
 
     /// Downgrades the capabilities to the epoch of now.
@@ -273,9 +307,7 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         }
     }
 
-    fn work(&mut self, state: &mut SourceState, mut batch: RecordBatch) -> Result<()> {
-        self.failures = 0;
-        let started = Instant::now();
+    fn work(&mut self, state: &mut SourceState, mut batch: RecordBatch, worked: &mut Worked) -> Result<()> {
         let (n_records, n_bytes, ingest) = (batch.len(), batch.n_bytes(), batch.ingest_micros);
         let capability = &self.capabilities[0];
         let epoch = *capability.time();
@@ -292,13 +324,11 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         if let Some(stop) = stop {
             return Err(stop);
         }
-        self.errors.flush(|port| self.capabilities[port].clone());
         let bytes = if given == 0 { 0 } else { given.max(n_bytes) };
         state.ledger.charge(epoch, bytes, n_records, ingest);
         self.recycle(state, batch);
-        self.build.did_work.set(true);
-        self.build.shared.note_records();
-        self.cx.counters.add(n_records, n_bytes, started.elapsed());
+        worked.n_records += n_records;
+        worked.n_bytes += n_bytes;
         Ok(())
     }
 
@@ -314,17 +344,9 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         let place = error.place();
         let position = place.position.as_ref().and_then(|p| p.parse().ok()).unwrap_or(0);
         let origin = place.topic.as_ref().map(|topic| Origin::new("source", topic, place.partition.unwrap_or(0)));
-        self.errors.pending[0].push(ErrorRecord {
-            dataflow: self.build.shared.dataflow.to_string(),
-            step: state.name.to_string(),
-            code: error.code().to_string(),
-            error: error.report(),
-            record: OwnedRecord { position, origin, ..OwnedRecord::default() },
-            failed_at: self.build.shared.clock.unix_millis(),
-            attempts: self.failures,
-        });
-        self.errors.flush(|port| self.capabilities[port].clone());
-        state.activate();
+        let record = OwnedRecord { position, origin, ..OwnedRecord::default() };
+        let failed = ErrorRecord::now(&self.build, &state.name, error.code(), error.report(), record);
+        self.errors.pending[0].push(ErrorRecord { attempts: self.failures, ..failed });
         Ok(())
     }
 
