@@ -1,6 +1,7 @@
 //! The consumer as finders, readers and checks of a sink use it: questions to the cluster, with errors that name the reason.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_engine::error::{Error, ErrorKind, Result, codes};
@@ -31,11 +32,20 @@ pub(crate) struct Bounds {
 
 impl Consumer {
     pub(crate) fn open(config: &ClientConfig, cx: &OpenContext) -> Result<Self> {
-        let listener = Listener::new(&cx.step, cx.clock.clone());
-        let raw = RawConsumer::new(config, listener)
-            .map_err(|error| error::from_client(&error, "set up the Kafka client").at_step(&cx.step))?;
-        let brokers = config.get("bootstrap.servers").unwrap_or_default().to_owned();
-        Ok(Self { raw, brokers, step: cx.step.to_string(), timeout: cx.open_timeout })
+        let listener = Listener::new(&cx.step, Arc::clone(&cx.clock));
+        let raw = RawConsumer::new(config, listener).map_err(|error| {
+            error::from_client(&error, "set up the Kafka client").at_step(&cx.step)
+        })?;
+        let brokers = config
+            .get("bootstrap.servers")
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Self {
+            raw,
+            brokers,
+            step: cx.step.to_string(),
+            timeout: cx.open_timeout,
+        })
     }
 
     /// How many partitions each topic has.
@@ -70,42 +80,72 @@ impl Consumer {
     /// The error for a topic that does not exist, with the name that was perhaps meant.
     pub(crate) fn unknown_topic(&self, topic: &str) -> Error {
         let metadata = self.raw.client().fetch_metadata(None, self.timeout).ok();
-        let known = metadata.iter().flat_map(|metadata| metadata.topics());
-        let known: Vec<_> = known.map(|found| (found.name(), found.partitions().len())).collect();
+        let known = metadata
+            .iter()
+            .flat_map(rdkafka::metadata::Metadata::topics);
+        let known: Vec<_> = known
+            .map(|found| (found.name(), found.partitions().len()))
+            .collect();
         error::unknown_topic(topic, known.into_iter()).at_step(&self.step)
     }
 
     /// The first and the next position of a partition, as the broker has them now.
     pub(crate) fn bounds(&self, partition: &Partition) -> Result<Bounds> {
         let index = index_of(partition);
-        let found = self.raw.client().fetch_watermarks(&partition.topic, index, self.timeout);
+        let found = self
+            .raw
+            .client()
+            .fetch_watermarks(&partition.topic, index, self.timeout);
         let (low, high) = found.map_err(|error| {
             self.failed(&error, "ask for the positions of a partition")
                 .at_partition(&partition.topic, partition.index)
         })?;
-        Ok(Bounds { low: low.try_into().unwrap_or_default(), high: high.try_into().unwrap_or_default() })
+        Ok(Bounds {
+            low: low.try_into().unwrap_or_default(),
+            high: high.try_into().unwrap_or_default(),
+        })
     }
 
     /// The offsets that the group has committed.
     pub(crate) fn committed(&self, partitions: &[&Partition]) -> Result<HashMap<Partition, u64>> {
-        let wanted = list(partitions.iter().map(|partition| (*partition, Offset::Invalid)));
+        let wanted = list(
+            partitions
+                .iter()
+                .map(|partition| (*partition, Offset::Invalid)),
+        );
         let found = self.raw.client().committed_offsets(wanted, self.timeout);
-        let found = found.map_err(|error| self.failed(&error, "ask for the offsets of the consumer group"))?;
+        let found = found
+            .map_err(|error| self.failed(&error, "ask for the offsets of the consumer group"))?;
         Ok(offsets(&found))
     }
 
     /// The offsets of the first records of this time or later; nothing for partitions that have none.
-    pub(crate) fn at_time(&self, partitions: &[&Partition], millis: i64) -> Result<HashMap<Partition, u64>> {
-        let wanted = list(partitions.iter().map(|partition| (*partition, Offset::Offset(millis))));
+    pub(crate) fn at_time(
+        &self,
+        partitions: &[&Partition],
+        millis: i64,
+    ) -> Result<HashMap<Partition, u64>> {
+        let wanted = list(
+            partitions
+                .iter()
+                .map(|partition| (*partition, Offset::Offset(millis))),
+        );
         let found = self.raw.client().offsets_for_times(wanted, self.timeout);
-        let found = found.map_err(|error| self.failed(&error, "ask for the positions of a time"))?;
+        let found =
+            found.map_err(|error| self.failed(&error, "ask for the positions of a time"))?;
         Ok(offsets(&found))
     }
 
     /// Commits offsets to the group and waits until that is done, at most so long.
-    pub(crate) fn commit_and_wait(&self, offsets: &TopicPartitionList, wait: Duration) -> Result<()> {
+    pub(crate) fn commit_and_wait(
+        &self,
+        offsets: &TopicPartitionList,
+        wait: Duration,
+    ) -> Result<()> {
         let what = "commit offsets to the consumer group";
-        self.raw.commit(offsets).map_err(|code| self.refused(code, what))?;
+        self.raw
+            .commit(offsets)
+            .map_err(|code| self.refused(code, what))?;
         match self.raw.committed(wait) {
             Some(outcome) => outcome.map_err(|code| self.refused(code, what)),
             None => Err(self.refused(RDKafkaErrorCode::OperationTimedOut, what)),
@@ -156,7 +196,9 @@ fn unreachable(brokers: &str, advertised: Option<String>, reason: String) -> Err
 }
 
 /// A list of partitions, as the client takes it.
-pub(crate) fn list<'p>(partitions: impl Iterator<Item = (&'p Partition, Offset)>) -> TopicPartitionList {
+pub(crate) fn list<'p>(
+    partitions: impl Iterator<Item = (&'p Partition, Offset)>,
+) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for (partition, offset) in partitions {
         let mut added = list.add_partition(&partition.topic, index_of(partition));
@@ -177,12 +219,16 @@ pub(crate) fn offset_of(position: u64) -> Offset {
 }
 
 fn offsets(list: &TopicPartitionList) -> HashMap<Partition, u64> {
-    let found = list.elements().into_iter().filter_map(|element| match element.offset() {
-        Offset::Offset(offset) => {
-            let partition = Partition::new(element.topic(), u32::try_from(element.partition()).ok()?);
-            Some((partition, u64::try_from(offset).ok()?))
-        }
-        _ => None,
-    });
+    let found = list
+        .elements()
+        .into_iter()
+        .filter_map(|element| match element.offset() {
+            Offset::Offset(offset) => {
+                let partition =
+                    Partition::new(element.topic(), u32::try_from(element.partition()).ok()?);
+                Some((partition, u64::try_from(offset).ok()?))
+            }
+            _ => None,
+        });
     found.collect()
 }

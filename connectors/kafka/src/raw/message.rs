@@ -38,7 +38,9 @@ impl<'a> Message<'a> {
             return "";
         }
         // SAFETY: the message keeps its topic alive, and the topic its name.
-        unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.0.rkt)) }.to_str().unwrap_or_default()
+        unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.0.rkt)) }
+            .to_str()
+            .unwrap_or_default()
     }
 
     #[inline]
@@ -84,7 +86,10 @@ impl<'a> Message<'a> {
 ///
 /// # Safety
 /// `headers` belongs to a message that outlives the call.
-unsafe fn each_header(headers: *mut rd::rd_kafka_headers_t, mut each: impl FnMut(&str, Option<&[u8]>)) {
+unsafe fn each_header(
+    headers: *mut rd::rd_kafka_headers_t,
+    mut each: impl FnMut(&str, Option<&[u8]>),
+) {
     for at in 0.. {
         let (mut name, mut value, mut len) = (std::ptr::null(), std::ptr::null(), 0);
         // SAFETY: the headers are alive by the contract above, and the three places may be written.
@@ -115,7 +120,10 @@ pub(super) struct Fetched {
 
 impl Fetched {
     pub(super) fn new() -> Self {
-        Self { messages: Vec::with_capacity(N_AT_ONCE), next: 0 }
+        Self {
+            messages: Vec::with_capacity(N_AT_ONCE),
+            next: 0,
+        }
     }
 
     /// Takes what `queue` has, without waiting; says whether there may be more. Called when nothing is left.
@@ -123,7 +131,10 @@ impl Fetched {
     /// # Safety
     /// `queue` belongs to a live client, which outlives what is fetched.
     pub(super) unsafe fn refill(&mut self, queue: *mut rd::rd_kafka_queue_t) -> bool {
-        debug_assert!(self.next == self.messages.len(), "messages left behind would be lost");
+        debug_assert!(
+            self.next == self.messages.len(),
+            "messages left behind would be lost"
+        );
         self.messages.clear();
         self.next = 0;
         // SAFETY: the queue is alive, and there is room for `N_AT_ONCE` pointers.
@@ -139,7 +150,9 @@ impl Fetched {
     #[inline]
     pub(super) fn first(&self) -> Option<Message<'_>> {
         // SAFETY: a message is alive until `pop` destroys it, for which nobody may still borrow it.
-        self.messages.get(self.next).map(|message| Message(unsafe { &**message }))
+        self.messages
+            .get(self.next)
+            .map(|message| Message(unsafe { &**message }))
     }
 
     #[inline]
