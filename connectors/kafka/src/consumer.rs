@@ -7,13 +7,18 @@ use std::time::Duration;
 use millstream_engine::error::{Error, ErrorKind, Result, codes};
 use millstream_engine::source::{OpenContext, Partition};
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::metadata::MetadataTopic;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::error::{self, WRONG_ADVERTISED};
 use crate::listener::Listener;
 use crate::raw::RawConsumer;
+
+/// The pause between two questions to a cluster that cannot answer just now.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A consumer of one step, and what its errors have to name.
 pub(crate) struct Consumer {
@@ -54,11 +59,19 @@ impl Consumer {
     }
 
     fn count_of(&self, topic: &str) -> Result<u32> {
-        let client = self.raw.client();
         let what = || format!("look up the topic \"{topic}\"");
-        let metadata = client
-            .fetch_metadata(Some(topic), self.timeout)
-            .map_err(|error| self.failed(&error, what()))?;
+        let metadata = self.ask(&what(), || {
+            let metadata = self
+                .raw
+                .client()
+                .fetch_metadata(Some(topic), self.timeout)?;
+            match metadata.topics().first().and_then(MetadataTopic::error) {
+                Some(code) if is_passing(code.into()) => {
+                    Err(KafkaError::MetadataFetch(code.into()))
+                }
+                _ => Ok(metadata),
+            }
+        })?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         match found.map(|found| (found.error(), found.partitions().len())) {
             Some((None, n_partitions)) if n_partitions > 0 => {
@@ -92,14 +105,14 @@ impl Consumer {
     /// The first and the next position of a partition, as the broker has them now.
     pub(crate) fn bounds(&self, partition: &Partition) -> Result<Bounds> {
         let index = index_of(partition);
-        let found = self
-            .raw
-            .client()
-            .fetch_watermarks(&partition.topic, index, self.timeout);
-        let (low, high) = found.map_err(|error| {
-            self.failed(&error, "ask for the positions of a partition")
-                .at_partition(&partition.topic, partition.index)
-        })?;
+        let question = || {
+            self.raw
+                .client()
+                .fetch_watermarks(&partition.topic, index, self.timeout)
+        };
+        let found = self.ask("ask for the positions of a partition", question);
+        let (low, high) =
+            found.map_err(|error| error.at_partition(&partition.topic, partition.index))?;
         Ok(Bounds {
             low: low.try_into().unwrap_or_default(),
             high: high.try_into().unwrap_or_default(),
@@ -113,10 +126,14 @@ impl Consumer {
                 .iter()
                 .map(|partition| (*partition, Offset::Invalid)),
         );
-        let found = self.raw.client().committed_offsets(wanted, self.timeout);
-        let found = found
-            .map_err(|error| self.failed(&error, "ask for the offsets of the consumer group"))?;
-        Ok(offsets(&found))
+        self.ask("ask for the offsets of the consumer group", || {
+            offsets(
+                &self
+                    .raw
+                    .client()
+                    .committed_offsets(wanted.clone(), self.timeout)?,
+            )
+        })
     }
 
     /// The offsets of the first records of this time or later; nothing for partitions that have none.
@@ -130,10 +147,14 @@ impl Consumer {
                 .iter()
                 .map(|partition| (*partition, Offset::Offset(millis))),
         );
-        let found = self.raw.client().offsets_for_times(wanted, self.timeout);
-        let found =
-            found.map_err(|error| self.failed(&error, "ask for the positions of a time"))?;
-        Ok(offsets(&found))
+        self.ask("ask for the positions of a time", || {
+            offsets(
+                &self
+                    .raw
+                    .client()
+                    .offsets_for_times(wanted.clone(), self.timeout)?,
+            )
+        })
     }
 
     /// Commits offsets to the group and waits until that is done, at most so long.
@@ -142,13 +163,28 @@ impl Consumer {
         offsets: &TopicPartitionList,
         wait: Duration,
     ) -> Result<()> {
-        let what = "commit offsets to the consumer group";
-        self.raw
-            .commit(offsets)
-            .map_err(|code| self.refused(code, what))?;
-        match self.raw.committed(wait) {
-            Some(outcome) => outcome.map_err(|code| self.refused(code, what)),
-            None => Err(self.refused(RDKafkaErrorCode::OperationTimedOut, what)),
+        self.ask("commit offsets to the consumer group", || {
+            let outcome = self.raw.commit(offsets).and_then(|()| {
+                self.raw
+                    .committed(wait)
+                    .unwrap_or(Err(RDKafkaErrorCode::OperationTimedOut))
+            });
+            outcome.map_err(KafkaError::ConsumerCommit)
+        })
+    }
+
+    /// Puts a question to the cluster, again and again while it says that it cannot answer just now: a new cluster, or one that
+    /// has just moved something.
+    fn ask<T>(&self, what: &str, question: impl Fn() -> KafkaResult<T>) -> Result<T> {
+        let mut n_left = self.timeout.as_millis() / PAUSE.as_millis();
+        loop {
+            match question() {
+                Err(error) if n_left > 0 && error.rdkafka_error_code().is_some_and(is_passing) => {
+                    n_left -= 1;
+                    self.raw.wait(PAUSE);
+                }
+                answer => return answer.map_err(|error| self.failed(&error, what)),
+            }
         }
     }
 
@@ -163,7 +199,7 @@ impl Consumer {
     /// An error code, as one of our errors. Where the brokers could not be reached, the reason is the one heard last.
     pub(crate) fn refused(&self, code: RDKafkaErrorCode, what: impl Into<String>) -> Error {
         let error = error::from_code(code, what);
-        if error.code() != codes::UNREACHABLE {
+        if error.code() != codes::UNREACHABLE || !is_of_transport(code) {
             return error.at_step(&self.step);
         }
         // Errors are heard when somebody asks for them. What this call says is heard too.
@@ -218,7 +254,11 @@ pub(crate) fn offset_of(position: u64) -> Offset {
     Offset::Offset(i64::try_from(position).unwrap_or(i64::MAX))
 }
 
-fn offsets(list: &TopicPartitionList) -> HashMap<Partition, u64> {
+/// The offsets of a list, or the error of one of its partitions.
+fn offsets(list: &TopicPartitionList) -> KafkaResult<HashMap<Partition, u64>> {
+    list.elements()
+        .iter()
+        .try_for_each(TopicPartitionListElem::error)?;
     let found = list
         .elements()
         .into_iter()
@@ -230,5 +270,30 @@ fn offsets(list: &TopicPartitionList) -> HashMap<Partition, u64> {
             }
             _ => None,
         });
-    found.collect()
+    Ok(found.collect())
+}
+
+/// Whether the cluster answers otherwise soon.
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::NotCoordinator
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::WaitingForCoordinator
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotLeaderForPartition
+    )
+}
+
+/// Whether the brokers could not be reached at all, as against an answer that was an error.
+fn is_of_transport(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::MessageTimedOut
+    )
 }
