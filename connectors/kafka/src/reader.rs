@@ -125,7 +125,9 @@ impl Reader {
                 }
                 let time = message.time().unwrap_or(NO_TIME);
                 batch.push(message.key(), message.value(), time, message.offset());
-                message.headers(|name, value| batch.push_header(name, value));
+                if !message.is_without_headers() {
+                    message.headers(|name, value| batch.push_header(name, value));
+                }
                 lane.next = message.offset() + 1;
             }
             consumer.raw.pop();

@@ -147,13 +147,22 @@ unsafe extern "C" fn on_report(
     message: *const rd::rd_kafka_message_t,
     seat: *mut c_void,
 ) {
+    let Some(message) = NonNull::new(message.cast_mut()) else {
+        return;
+    };
     // SAFETY: librdkafka gives a live message, and the seat that it was made with.
-    let (raw, seat) = unsafe { (&*message, &*seat.cast::<Seat>()) };
+    let (raw, borrowed, seat) = unsafe {
+        (
+            message.as_ref(),
+            Message::borrow(message),
+            &*seat.cast::<Seat>(),
+        )
+    };
     let tag = Tag::from_bits(raw._private as u64);
     let mut slots = seat.slots.borrow_mut();
     if raw.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
         let epoch = slots.epoch(tag);
-        slots.refuse(rejected(seat, Message::borrowed(raw), tag, epoch));
+        slots.refuse(rejected(seat, borrowed, tag, epoch));
     }
     slots.settle(tag, raw.key_len + raw.len);
 }
