@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_engine::batch::{NO_TIME, Origin, RecordBatch};
-use millstream_engine::error::{Error, ErrorKind, Result, codes};
+use millstream_engine::error::{ErrorKind, Result};
 use millstream_engine::source::{
-    Assignment, Confirmed, Partition, Read, Reader as ReaderContract, ReaderContext, ResumePosition,
+    Assignment, Confirmed, Read, Reader as ReaderContract, ReaderContext, ResumePosition,
 };
-use rdkafka::Offset;
-use rdkafka::consumer::Consumer as _;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::Expired;
 use crate::consumer::{Consumer, index_of, list, offset_of};
 use crate::finder::{expired, parse};
 use crate::group::Group;
+use crate::lanes::{Lane, check_topics, is_gone, pause, strange};
 use crate::receipts::{Receipts, RunEnd};
 
 /// The longest wait for records before the client's own messages are looked at.
@@ -23,18 +22,6 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Microseconds between looks at the client's own messages while records come.
 const SERVE_MICROS: u64 = 100_000;
-
-/// A partition of the reader.
-struct Lane {
-    partition: Partition,
-    origin: Origin,
-    /// After the last record handed out.
-    next: u64,
-    /// After the last record that is durable.
-    durable: u64,
-    /// The end was reached and the source is bounded: what comes now is for another run.
-    ended: bool,
-}
 
 /// The run that is being copied: the messages of one place belong to one lane.
 struct Run {
@@ -204,25 +191,6 @@ impl Reader {
         Err(expired(Expired::Stop, &lane.partition, &what, low))
     }
 
-    /// The client says that a partition is gone: asks the cluster, which knows.
-    fn check_topics(&self, consumer: &Consumer) -> Result<()> {
-        let mut topics: Vec<String> = self
-            .lanes
-            .iter()
-            .map(|lane| lane.partition.topic.to_string())
-            .collect();
-        topics.dedup();
-        let counts = consumer.count_partitions(&topics)?;
-        let gone = self.lanes.iter().find(|lane| {
-            let counted = topics
-                .iter()
-                .zip(&counts)
-                .find(|(topic, _)| ***topic == *lane.partition.topic);
-            counted.is_none_or(|(_, count)| *count <= lane.partition.index)
-        });
-        gone.map_or(Ok(()), |lane| Err(is_gone(&lane.partition)))
-    }
-
     /// Looks at what the client says by the way: when there is time, and from time to time when there is not.
     fn serve(&mut self, consumer: &Consumer) -> Result<()> {
         self.serve_at = self.cx.open.clock.micros() + SERVE_MICROS;
@@ -232,7 +200,7 @@ impl Reader {
             .map_err(|error| consumer.failed(&error, "read from Kafka"))?;
         self.group.poll(consumer);
         if consumer.raw.listener().take_doubt() {
-            self.check_topics(consumer)
+            check_topics(&self.lanes, consumer)
         } else {
             Ok(())
         }
@@ -369,18 +337,6 @@ impl ReaderContract for Reader {
     }
 }
 
-/// Stops fetching a partition that has ended.
-fn pause(consumer: &Consumer, partition: &Partition) {
-    let paused = consumer
-        .raw
-        .client()
-        .pause(&list([(partition, Offset::Invalid)].into_iter()));
-    if let Err(error) = paused {
-        // What comes is dropped all the same; only the fetching is for nothing.
-        tracing::debug!(%partition, %error, "an ended partition is still fetched");
-    }
-}
-
 /// Destroys the consumer on a thread of its own, because that may take long when a broker does not answer.
 fn let_go(consumer: Consumer, wait: Duration) {
     let (done, gone) = std::sync::mpsc::channel::<()>();
@@ -396,22 +352,4 @@ fn let_go(consumer: Consumer, wait: Duration) {
         // Either the thread is done, or it goes on without us.
         let _either = gone.recv_timeout(wait);
     }
-}
-
-fn is_gone(partition: &Partition) -> Error {
-    Error::new(
-        ErrorKind::Config,
-        codes::UNKNOWN_TOPIC,
-        "read on: the topic or the partition is gone from the cluster",
-    )
-    .at_partition(&partition.topic, partition.index)
-    .with_hint("Was the topic deleted?")
-}
-
-fn strange(topic: &str, index: i32) -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        codes::BAD_RECORD,
-        format!("read from Kafka: a record of {topic}[{index}] came, which was not assigned"),
-    )
 }

@@ -127,9 +127,9 @@ impl<'a> Message<'a> {
         // SAFETY: in this version the private message, which the public one is the head of, has these two fields there. A byte at
         // the address is read only when it is that of one byte of headers behind the value.
         unsafe {
-            let base = self.raw.as_ptr().cast::<u8>();
-            let n_bytes = base.add(HEADERS.0).cast::<i32>().read();
-            let headers = base.add(HEADERS.1).cast::<*const u8>().read();
+            let base = self.raw.as_ptr();
+            let n_bytes = base.byte_add(HEADERS.0).cast::<i32>().read();
+            let headers = base.byte_add(HEADERS.1).cast::<*const u8>().read();
             n_bytes == 1 && headers == value.as_ptr_range().end && *headers == 0
         }
     }
