@@ -6,6 +6,7 @@ mod consumer;
 mod error;
 mod finder;
 mod group;
+mod lanes;
 mod listener;
 mod partitioner;
 mod producer;

@@ -35,7 +35,8 @@ impl RawConsumer {
         let client: BaseConsumer<Listener> = config.create_with_context(listener)?;
         let queue = || {
             // SAFETY: the client is alive, and the new queue is ours.
-            let queue = unsafe { Queue::take(rd::rd_kafka_queue_new(client.client().native_ptr())) };
+            let queue =
+                unsafe { Queue::take(rd::rd_kafka_queue_new(client.client().native_ptr())) };
             queue.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))
         };
         let (records, commits) = (queue()?, queue()?);
@@ -51,7 +52,14 @@ impl RawConsumer {
         let events = events.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))?;
         let bell = Bell::new().map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
         bell.attach(&records);
-        Ok(Self { fetched: Fetched::new(), records, commits, events, bell, client })
+        Ok(Self {
+            fetched: Fetched::new(),
+            records,
+            commits,
+            events,
+            bell,
+            client,
+        })
     }
 
     /// The client, for everything that the safe wrapper does well.
@@ -139,7 +147,9 @@ impl RawConsumer {
                 &raw mut high,
             )
         };
-        u64::try_from(high).ok().filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+        u64::try_from(high)
+            .ok()
+            .filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
     }
 
     /// Starts to commit offsets to the group; [`RawConsumer::committed`] tells how it went.
@@ -179,5 +189,9 @@ impl Drop for RawConsumer {
 }
 
 fn outcome(error: RDKafkaRespErr) -> Result<(), RDKafkaErrorCode> {
-    if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(error.into()) }
+    if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        Ok(())
+    } else {
+        Err(error.into())
+    }
 }
