@@ -25,16 +25,8 @@ use replay::Replay;
 use touch::touch;
 
 const CONTENDERS: &[Contender] = &[
-    Contender {
-        name: "ours",
-        limit: f64::INFINITY,
-        run: ours,
-    },
-    Contender {
-        name: "channel",
-        limit: 1.3,
-        run: by_channel,
-    },
+    Contender { name: "ours", limit: f64::INFINITY, run: ours },
+    Contender { name: "channel", limit: 1.3, run: by_channel },
 ];
 
 /// Batches of one run.
@@ -81,18 +73,9 @@ fn ours(_arguments: &[String]) -> Seen {
             placement: Placement::OwnThread,
         };
         let mut counting = Counting::default();
-        flow.source("replay", replay)
-            .map(touch)
-            .for_each(move |touched| counting.count(touched));
+        flow.source("replay", replay).map(touch).for_each(move |touched| counting.count(touched));
     });
-    millstream::run(
-        &flow,
-        Config {
-            workers: 1,
-            ..Config::default()
-        },
-    )
-    .expect("the batches pass");
+    millstream::run(&flow, Config { workers: 1, ..Config::default() }).expect("the batches pass");
     let counted = *COUNTED.lock().expect("nobody panicked");
     told(counted)
 }

@@ -28,21 +28,9 @@ use replay::Replay;
 use tally::{Tallies, Tally};
 
 const CONTENDERS: &[Contender] = &[
-    Contender {
-        name: "ours",
-        limit: f64::INFINITY,
-        run: ours,
-    },
-    Contender {
-        name: "loop",
-        limit: 1.2,
-        run: by_loop,
-    },
-    Contender {
-        name: "stock",
-        limit: 0.35,
-        run: by_stock,
-    },
+    Contender { name: "ours", limit: f64::INFINITY, run: ours },
+    Contender { name: "loop", limit: 1.2, run: by_loop },
+    Contender { name: "stock", limit: 0.35, run: by_stock },
 ];
 
 /// Batches of one run: the loop then takes more than a second, which shorter runs would need to warm up.
@@ -102,14 +90,7 @@ fn ours(_arguments: &[String]) -> Seen {
         let mut errors = Errors(Tally::default());
         bad.for_each(move |error| errors.0.error(&error));
     });
-    millstream::run(
-        &flow,
-        Config {
-            workers: 1,
-            ..Config::default()
-        },
-    )
-    .expect("the stages run");
+    millstream::run(&flow, Config { workers: 1, ..Config::default() }).expect("the stages run");
     TALLIES.seen()
 }
 

@@ -98,20 +98,13 @@ impl Contest {
         let seen = (contender.run)(arguments);
         let wall_seconds = started.elapsed().as_secs_f64();
         let (cpu_seconds, resident_mb) = usage();
-        let run = Run {
-            cpu_seconds,
-            wall_seconds,
-            resident_mb,
-            seen,
-        };
+        let run = Run { cpu_seconds, wall_seconds, resident_mb, seen };
         println!("{}", json!(run));
     }
 
     fn run_all(&self, setting: &mut impl Setting) -> Vec<Round> {
         let n_rounds = if is_smoke() { 1 } else { self.n_rounds };
-        (0..n_rounds)
-            .map(|round| self.run_round(round, setting))
-            .collect()
+        (0..n_rounds).map(|round| self.run_round(round, setting)).collect()
     }
 
     /// Everybody once, ours and the baselines taking turns in going first.
@@ -166,9 +159,7 @@ impl Contest {
         let mut spreads = BTreeMap::new();
         let mut limits = BTreeMap::new();
         for (at, baseline) in self.contenders.iter().enumerate().skip(1) {
-            let pairs = rounds
-                .iter()
-                .map(|round| self.cost(&round[0]) / self.cost(&round[at]));
+            let pairs = rounds.iter().map(|round| self.cost(&round[0]) / self.cost(&round[at]));
             ratios.insert(baseline.name, rounded(median(pairs.clone())));
             spreads.insert(baseline.name, spread(pairs));
             limits.insert(baseline.name, baseline.limit);
@@ -210,10 +201,7 @@ fn start(name: &str, arguments: &[String]) -> Run {
 }
 
 /// Processor seconds of all threads of this process, and its peak resident memory in megabytes.
-#[expect(
-    unsafe_code,
-    reason = "the standard library does not tell what a process has used"
-)]
+#[expect(unsafe_code, reason = "the standard library does not tell what a process has used")]
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn usage() -> (f64, f64) {
     // SAFETY: `getrusage` fills the structure that it is given, for which all zeroes is a valid value.

@@ -25,9 +25,7 @@ impl Tally {
     pub(crate) fn error(&mut self, error: &ErrorRecord) {
         let record = &error.record;
         let bytes = [&record.key, &record.value].into_iter().flatten().flatten();
-        let bytes = bytes
-            .chain(error.error.as_bytes())
-            .chain(error.step.as_bytes());
+        let bytes = bytes.chain(error.error.as_bytes()).chain(error.step.as_bytes());
         self.n_items += 1;
         self.sum += bytes.map(|byte| u64::from(*byte)).sum::<u64>() + record.position;
     }
@@ -42,11 +40,7 @@ pub(crate) struct Tallies {
 
 impl Tallies {
     pub(crate) const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Self {
-            events: [ZERO; 2],
-            errors: [ZERO; 2],
-        }
+        Self { events: [const { AtomicU64::new(0) }; 2], errors: [const { AtomicU64::new(0) }; 2] }
     }
 
     pub(crate) fn set_events(&self, tally: &Tally) {

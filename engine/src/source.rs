@@ -55,10 +55,7 @@ pub struct Partition {
 impl Partition {
     /// A partition of a topic.
     pub fn new(topic: &str, index: u32) -> Self {
-        Self {
-            topic: topic.into(),
-            index,
-        }
+        Self { topic: topic.into(), index }
     }
 }
 

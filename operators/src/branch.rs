@@ -45,9 +45,7 @@ impl<'s, T: 'static, C: Chain<T>> BranchItems<'s, T, C> for Stream<'s, T, C> {
     where
         C::Errors: ErrorsHandled,
     {
-        let mut parts = self
-            .part_by("branch", 2, move |item| usize::from(!yes(item)))
-            .into_iter();
+        let mut parts = self.part_by("branch", 2, move |item| usize::from(!yes(item))).into_iter();
         match (parts.next(), parts.next()) {
             (Some(chosen), Some(others)) => (chosen, others),
             _ => unreachable!("two streams were asked for"),

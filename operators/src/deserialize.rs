@@ -85,9 +85,7 @@ impl<'s, C: RecordChain> DeserializeRecords<'s, C> for RecordStream<'s, C> {
         self,
         format: D,
     ) -> Stream<'s, T, Deserialize<C, FromValue<D>, T>> {
-        self.stage("deserialize", |chain, step| {
-            Deserialize::new(chain, FromValue(format), step)
-        })
+        self.stage("deserialize", |chain, step| Deserialize::new(chain, FromValue(format), step))
     }
 
     #[track_caller]
@@ -95,9 +93,7 @@ impl<'s, C: RecordChain> DeserializeRecords<'s, C> for RecordStream<'s, C> {
         self,
         format: D,
     ) -> Stream<'s, T, Deserialize<C, FromKey<D>, T>> {
-        self.stage("deserialize_key", |chain, step| {
-            Deserialize::new(chain, FromKey(format), step)
-        })
+        self.stage("deserialize_key", |chain, step| Deserialize::new(chain, FromKey(format), step))
     }
 
     #[track_caller]
@@ -191,13 +187,7 @@ pub struct Deserialize<C, D, T> {
 
 impl<C, D, T> Deserialize<C, D, T> {
     fn new(chain: C, from: D, step: StepId) -> Self {
-        Self {
-            chain,
-            from,
-            step,
-            scratch: RecordBatch::default(),
-            item: PhantomData,
-        }
+        Self { chain, from, step, scratch: RecordBatch::default(), item: PhantomData }
     }
 }
 
@@ -233,12 +223,8 @@ impl<T: 'static, C: RecordChain, D: FromRecord<T>> Chain<T> for Deserialize<C, D
 
     #[inline(always)]
     fn drive<E: Emit<T>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let look = DeserializeLook {
-            from: &mut self.from,
-            step: self.step,
-            out,
-            item: PhantomData,
-        };
+        let look =
+            DeserializeLook { from: &mut self.from, step: self.step, out, item: PhantomData };
         let mut looking = Looking::new(look, &mut self.scratch);
         self.chain.drive(batch, &mut looking);
     }

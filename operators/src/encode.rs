@@ -105,12 +105,7 @@ pub struct Encode<C, W, T> {
 
 impl<C, W, T> Encode<C, W, T> {
     pub(crate) fn new(chain: C, write: W, step: StepId) -> Self {
-        Self {
-            chain,
-            write,
-            step,
-            item: PhantomData,
-        }
+        Self { chain, write, step, item: PhantomData }
     }
 }
 
@@ -143,13 +138,6 @@ impl<T: 'static, C: Chain<T>, W: WriteItem<T>> RecordChain for Encode<C, W, T> {
 
     #[inline(always)]
     fn drive<E: EmitRecord>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        self.chain.drive(
-            batch,
-            &mut EncodeEmit {
-                write: &mut self.write,
-                step: self.step,
-                out,
-            },
-        );
+        self.chain.drive(batch, &mut EncodeEmit { write: &mut self.write, step: self.step, out });
     }
 }

@@ -78,14 +78,7 @@ impl<T: 'static, C: Chain<T>, F: FnMut(&T) -> bool + 'static> Chain<T> for Filte
 
     #[inline(always)]
     fn drive<E: Emit<T>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        self.chain.drive(
-            batch,
-            &mut FilterEmit {
-                keep: &mut self.keep,
-                step: self.step,
-                out,
-            },
-        );
+        self.chain.drive(batch, &mut FilterEmit { keep: &mut self.keep, step: self.step, out });
     }
 }
 
@@ -153,11 +146,7 @@ impl<C: RecordChain, F: for<'a> FnMut(Record<'a>) -> bool + 'static> RecordChain
 
     #[inline(always)]
     fn drive<E: EmitRecord>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let look = FilterRecordLook {
-            keep: &mut self.keep,
-            step: self.step,
-            out,
-        };
+        let look = FilterRecordLook { keep: &mut self.keep, step: self.step, out };
         let mut looking = Looking::new(look, &mut self.scratch);
         self.chain.drive(batch, &mut looking);
     }

@@ -47,12 +47,7 @@ impl<'s, T: 'static, C: Chain<T>> FilterMapItems<'s, T, C> for Stream<'s, T, C> 
         self,
         f: F,
     ) -> Stream<'s, U, FilterMap<C, F, T>> {
-        self.stage("filter_map", |chain, step| FilterMap {
-            chain,
-            f,
-            step,
-            item: PhantomData,
-        })
+        self.stage("filter_map", |chain, step| FilterMap { chain, f, step, item: PhantomData })
     }
 }
 
@@ -101,12 +96,7 @@ where
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
         self.chain.drive(
             batch,
-            &mut FilterMapEmit {
-                f: &mut self.f,
-                step: self.step,
-                out,
-                item: PhantomData,
-            },
+            &mut FilterMapEmit { f: &mut self.f, step: self.step, out, item: PhantomData },
         );
     }
 }
@@ -183,12 +173,7 @@ where
 
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let look = FilterMapRecordLook {
-            f: &mut self.f,
-            step: self.step,
-            out,
-            item: PhantomData,
-        };
+        let look = FilterMapRecordLook { f: &mut self.f, step: self.step, out, item: PhantomData };
         let mut looking = Looking::new(look, &mut self.scratch);
         self.chain.drive(batch, &mut looking);
     }

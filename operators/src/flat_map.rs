@@ -47,12 +47,7 @@ impl<'s, T: 'static, C: Chain<T>> FlatMapItems<'s, T, C> for Stream<'s, T, C> {
         self,
         f: F,
     ) -> Stream<'s, I::Item, FlatMap<C, F, T>> {
-        self.stage("flat_map", |chain, step| FlatMap {
-            chain,
-            f,
-            step,
-            item: PhantomData,
-        })
+        self.stage("flat_map", |chain, step| FlatMap { chain, f, step, item: PhantomData })
     }
 }
 
@@ -114,12 +109,7 @@ where
     fn drive<E: Emit<I::Item>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
         self.chain.drive(
             batch,
-            &mut FlatMapEmit {
-                f: &mut self.f,
-                step: self.step,
-                out,
-                item: PhantomData,
-            },
+            &mut FlatMapEmit { f: &mut self.f, step: self.step, out, item: PhantomData },
         );
     }
 }
@@ -201,12 +191,7 @@ where
 
     #[inline(always)]
     fn drive<E: Emit<I::Item>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let look = FlatMapRecordLook {
-            f: &mut self.f,
-            step: self.step,
-            out,
-            item: PhantomData,
-        };
+        let look = FlatMapRecordLook { f: &mut self.f, step: self.step, out, item: PhantomData };
         let mut looking = Looking::new(look, &mut self.scratch);
         self.chain.drive(batch, &mut looking);
     }

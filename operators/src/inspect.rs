@@ -77,14 +77,7 @@ impl<T: 'static, C: Chain<T>, F: FnMut(&T) + 'static> Chain<T> for Inspect<C, F>
 
     #[inline(always)]
     fn drive<E: Emit<T>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        self.chain.drive(
-            batch,
-            &mut InspectEmit {
-                see: &mut self.see,
-                step: self.step,
-                out,
-            },
-        );
+        self.chain.drive(batch, &mut InspectEmit { see: &mut self.see, step: self.step, out });
     }
 }
 
@@ -149,11 +142,7 @@ impl<C: RecordChain, F: for<'a> FnMut(Record<'a>) + 'static> RecordChain for Ins
 
     #[inline(always)]
     fn drive<E: EmitRecord>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let look = InspectRecordLook {
-            see: &mut self.see,
-            step: self.step,
-            out,
-        };
+        let look = InspectRecordLook { see: &mut self.see, step: self.step, out };
         let mut looking = Looking::new(look, &mut self.scratch);
         self.chain.drive(batch, &mut looking);
     }

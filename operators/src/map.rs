@@ -40,12 +40,7 @@ pub trait MapItems<'s, T: 'static, C: Chain<T>> {
 impl<'s, T: 'static, C: Chain<T>> MapItems<'s, T, C> for Stream<'s, T, C> {
     #[track_caller]
     fn map<U: 'static, F: FnMut(T) -> U + 'static>(self, f: F) -> Stream<'s, U, Map<C, F, T>> {
-        self.stage("map", |chain, step| Map {
-            chain,
-            f,
-            step,
-            item: PhantomData,
-        })
+        self.stage("map", |chain, step| Map { chain, f, step, item: PhantomData })
     }
 }
 
@@ -85,15 +80,8 @@ impl<T: 'static, U: 'static, C: Chain<T>, F: FnMut(T) -> U + 'static> Chain<U> f
 
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        self.chain.drive(
-            batch,
-            &mut MapEmit {
-                f: &mut self.f,
-                step: self.step,
-                out,
-                item: PhantomData,
-            },
-        );
+        self.chain
+            .drive(batch, &mut MapEmit { f: &mut self.f, step: self.step, out, item: PhantomData });
     }
 }
 
@@ -161,12 +149,7 @@ impl<U: 'static, C: RecordChain, F: for<'a> FnMut(Record<'a>) -> U + 'static> Ch
 
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let look = MapRecordLook {
-            f: &mut self.f,
-            step: self.step,
-            out,
-            item: PhantomData,
-        };
+        let look = MapRecordLook { f: &mut self.f, step: self.step, out, item: PhantomData };
         let mut looking = Looking::new(look, &mut self.scratch);
         self.chain.drive(batch, &mut looking);
     }

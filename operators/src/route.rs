@@ -74,10 +74,7 @@ mod tests {
                     seen[usize::try_from(mix(number * step) % n_workers).unwrap()] += 1;
                 }
                 let least = *seen.iter().min().unwrap();
-                assert!(
-                    least > 1000 / n_workers / 2,
-                    "{step} on {n_workers}: {seen:?}"
-                );
+                assert!(least > 1000 / n_workers / 2, "{step} on {n_workers}: {seen:?}");
             }
         }
     }

@@ -95,9 +95,7 @@ impl<'s, T: 'static, C: Chain<T>> SerializeItems<'s, T, C> for Stream<'s, T, C> 
     where
         C::Origin: HasOrigin,
     {
-        self.record_stage("serialize", |chain, step| {
-            Encode::new(chain, OriginKeyed(format), step)
-        })
+        self.record_stage("serialize", |chain, step| Encode::new(chain, OriginKeyed(format), step))
     }
 
     #[track_caller]

@@ -55,12 +55,7 @@ impl<'s, T: 'static, C: Chain<T>> TryMapItems<'s, T, C> for Stream<'s, T, C> {
         self,
         f: F,
     ) -> Stream<'s, U, TryMap<C, F, T, X>> {
-        self.stage("try_map", |chain, step| TryMap {
-            chain,
-            f,
-            step,
-            item: PhantomData,
-        })
+        self.stage("try_map", |chain, step| TryMap { chain, f, step, item: PhantomData })
     }
 }
 
@@ -112,15 +107,7 @@ where
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
         let Self { chain, f, step, .. } = self;
-        chain.drive(
-            batch,
-            &mut TryMapEmit {
-                f,
-                step: *step,
-                out,
-                item: PhantomData,
-            },
-        );
+        chain.drive(batch, &mut TryMapEmit { f, step: *step, out, item: PhantomData });
     }
 }
 
@@ -209,12 +196,7 @@ where
 
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let look = TryMapRecordLook {
-            f: &mut self.f,
-            step: self.step,
-            out,
-            item: PhantomData,
-        };
+        let look = TryMapRecordLook { f: &mut self.f, step: self.step, out, item: PhantomData };
         let mut looking = Looking::new(look, &mut self.scratch);
         self.chain.drive(batch, &mut looking);
     }

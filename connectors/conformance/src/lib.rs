@@ -99,14 +99,10 @@ mod tests {
             include_str!("cases/writing.rs"),
             include_str!("cases/dataflows.rs"),
         ] {
-            let names = group
-                .lines()
-                .filter_map(|line| line.strip_prefix("pub fn ")?.split('(').next());
+            let names =
+                group.lines().filter_map(|line| line.strip_prefix("pub fn ")?.split('(').next());
             for name in names {
-                assert!(
-                    listed.contains(&format!("            {name},\n")),
-                    "{name} is not listed"
-                );
+                assert!(listed.contains(&format!("            {name},\n")), "{name} is not listed");
             }
         }
     }

@@ -36,9 +36,8 @@ pub fn create_topic(brokers: &str, topic: &str, n_partitions: u32) -> Result<()>
     let count = i32::try_from(n_partitions).map_err(|e| Error::config(what()).with_source(e))?;
     // -1 asks for the cluster's default; the crate's type has no other way to say so.
     let new = NewTopic::new(topic, count, TopicReplication::Fixed(-1));
-    let options = AdminOptions::new()
-        .request_timeout(Some(PATIENCE))
-        .operation_timeout(Some(PATIENCE));
+    let options =
+        AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
     let answer = futures_executor::block_on(admin.create_topics([&new], &options));
     let results = answer.map_err(|e| unreachable(&e, what()))?;
     for (_, code) in results.into_iter().filter_map(std::result::Result::err) {

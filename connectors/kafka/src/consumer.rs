@@ -41,16 +41,8 @@ impl Consumer {
         let raw = RawConsumer::new(config, listener).map_err(|error| {
             error::from_client(&error, "set up the Kafka client").at_step(&cx.step)
         })?;
-        let brokers = config
-            .get("bootstrap.servers")
-            .unwrap_or_default()
-            .to_owned();
-        Ok(Self {
-            raw,
-            brokers,
-            step: cx.step.to_string(),
-            timeout: cx.open_timeout,
-        })
+        let brokers = config.get("bootstrap.servers").unwrap_or_default().to_owned();
+        Ok(Self { raw, brokers, step: cx.step.to_string(), timeout: cx.open_timeout })
     }
 
     /// How many partitions each topic has.
@@ -61,10 +53,7 @@ impl Consumer {
     fn count_of(&self, topic: &str) -> Result<u32> {
         let what = || format!("look up the topic \"{topic}\"");
         let metadata = self.ask(&what(), || {
-            let metadata = self
-                .raw
-                .client()
-                .fetch_metadata(Some(topic), self.timeout)?;
+            let metadata = self.raw.client().fetch_metadata(Some(topic), self.timeout)?;
             match metadata.topics().first().and_then(MetadataTopic::error) {
                 Some(code) if is_passing(code.into()) => {
                     Err(KafkaError::MetadataFetch(code.into()))
@@ -93,23 +82,15 @@ impl Consumer {
     /// The error for a topic that does not exist, with the name that was perhaps meant.
     pub(crate) fn unknown_topic(&self, topic: &str) -> Error {
         let metadata = self.raw.client().fetch_metadata(None, self.timeout).ok();
-        let known = metadata
-            .iter()
-            .flat_map(rdkafka::metadata::Metadata::topics);
-        let known: Vec<_> = known
-            .map(|found| (found.name(), found.partitions().len()))
-            .collect();
+        let known = metadata.iter().flat_map(rdkafka::metadata::Metadata::topics);
+        let known: Vec<_> = known.map(|found| (found.name(), found.partitions().len())).collect();
         error::unknown_topic(topic, known.into_iter()).at_step(&self.step)
     }
 
     /// The first and the next position of a partition, as the broker has them now.
     pub(crate) fn bounds(&self, partition: &Partition) -> Result<Bounds> {
         let index = index_of(partition);
-        let question = || {
-            self.raw
-                .client()
-                .fetch_watermarks(&partition.topic, index, self.timeout)
-        };
+        let question = || self.raw.client().fetch_watermarks(&partition.topic, index, self.timeout);
         let found = self.ask("ask for the positions of a partition", question);
         let (low, high) =
             found.map_err(|error| error.at_partition(&partition.topic, partition.index))?;
@@ -121,18 +102,9 @@ impl Consumer {
 
     /// The offsets that the group has committed.
     pub(crate) fn committed(&self, partitions: &[&Partition]) -> Result<HashMap<Partition, u64>> {
-        let wanted = list(
-            partitions
-                .iter()
-                .map(|partition| (*partition, Offset::Invalid)),
-        );
+        let wanted = list(partitions.iter().map(|partition| (*partition, Offset::Invalid)));
         self.ask("ask for the offsets of the consumer group", || {
-            offsets(
-                &self
-                    .raw
-                    .client()
-                    .committed_offsets(wanted.clone(), self.timeout)?,
-            )
+            offsets(&self.raw.client().committed_offsets(wanted.clone(), self.timeout)?)
         })
     }
 
@@ -142,18 +114,9 @@ impl Consumer {
         partitions: &[&Partition],
         millis: i64,
     ) -> Result<HashMap<Partition, u64>> {
-        let wanted = list(
-            partitions
-                .iter()
-                .map(|partition| (*partition, Offset::Offset(millis))),
-        );
+        let wanted = list(partitions.iter().map(|partition| (*partition, Offset::Offset(millis))));
         self.ask("ask for the positions of a time", || {
-            offsets(
-                &self
-                    .raw
-                    .client()
-                    .offsets_for_times(wanted.clone(), self.timeout)?,
-            )
+            offsets(&self.raw.client().offsets_for_times(wanted.clone(), self.timeout)?)
         })
     }
 
@@ -165,9 +128,7 @@ impl Consumer {
     ) -> Result<()> {
         self.ask("commit offsets to the consumer group", || {
             let outcome = self.raw.commit(offsets).and_then(|()| {
-                self.raw
-                    .committed(wait)
-                    .unwrap_or(Err(RDKafkaErrorCode::OperationTimedOut))
+                self.raw.committed(wait).unwrap_or(Err(RDKafkaErrorCode::OperationTimedOut))
             });
             outcome.map_err(KafkaError::ConsumerCommit)
         })
@@ -256,20 +217,15 @@ pub(crate) fn offset_of(position: u64) -> Offset {
 
 /// The offsets of a list, or the error of one of its partitions.
 fn offsets(list: &TopicPartitionList) -> KafkaResult<HashMap<Partition, u64>> {
-    list.elements()
-        .iter()
-        .try_for_each(TopicPartitionListElem::error)?;
-    let found = list
-        .elements()
-        .into_iter()
-        .filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => {
-                let partition =
-                    Partition::new(element.topic(), u32::try_from(element.partition()).ok()?);
-                Some((partition, u64::try_from(offset).ok()?))
-            }
-            _ => None,
-        });
+    list.elements().iter().try_for_each(TopicPartitionListElem::error)?;
+    let found = list.elements().into_iter().filter_map(|element| match element.offset() {
+        Offset::Offset(offset) => {
+            let partition =
+                Partition::new(element.topic(), u32::try_from(element.partition()).ok()?);
+            Some((partition, u64::try_from(offset).ok()?))
+        }
+        _ => None,
+    });
     Ok(found.collect())
 }
 

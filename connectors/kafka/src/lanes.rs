@@ -22,17 +22,13 @@ pub(crate) struct Lane {
 
 /// The client says that a partition is gone: asks the cluster, which knows.
 pub(crate) fn check_topics(lanes: &[Lane], consumer: &Consumer) -> Result<()> {
-    let mut topics: Vec<String> = lanes
-        .iter()
-        .map(|lane| lane.partition.topic.to_string())
-        .collect();
+    let mut topics: Vec<String> =
+        lanes.iter().map(|lane| lane.partition.topic.to_string()).collect();
     topics.dedup();
     let counts = consumer.count_partitions(&topics)?;
     let gone = lanes.iter().find(|lane| {
-        let counted = topics
-            .iter()
-            .zip(&counts)
-            .find(|(topic, _)| ***topic == *lane.partition.topic);
+        let counted =
+            topics.iter().zip(&counts).find(|(topic, _)| ***topic == *lane.partition.topic);
         counted.is_none_or(|(_, count)| *count <= lane.partition.index)
     });
     gone.map_or(Ok(()), |lane| Err(is_gone(&lane.partition)))
@@ -40,10 +36,7 @@ pub(crate) fn check_topics(lanes: &[Lane], consumer: &Consumer) -> Result<()> {
 
 /// Stops fetching a partition that has ended.
 pub(crate) fn pause(consumer: &Consumer, partition: &Partition) {
-    let paused = consumer
-        .raw
-        .client()
-        .pause(&list([(partition, Offset::Invalid)].into_iter()));
+    let paused = consumer.raw.client().pause(&list([(partition, Offset::Invalid)].into_iter()));
     if let Err(error) = paused {
         // What comes is dropped all the same; only the fetching is for nothing.
         tracing::debug!(%partition, %error, "an ended partition is still fetched");

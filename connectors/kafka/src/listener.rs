@@ -106,9 +106,7 @@ impl Listener {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Heard> {
-        self.heard
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -131,10 +129,8 @@ impl ConsumerContext for Listener {}
 /// A line that names no broker, such as "1/1 brokers are down", tells no reason.
 fn parse(text: &str) -> Option<Trouble> {
     let start = text.find(": ").filter(|at| text[..*at].contains('/'))?;
-    let (broker, rest) = (
-        text[..start].rsplit("://").next().unwrap_or_default(),
-        &text[start + 2..],
-    );
+    let (broker, rest) =
+        (text[..start].rsplit("://").next().unwrap_or_default(), &text[start + 2..]);
     let (address, id) = broker.rsplit_once('/')?;
     let rest = rest.split(" (after ").next().unwrap_or(rest);
     let rest = rest.split(" (add ").next().unwrap_or(rest);
@@ -142,18 +138,13 @@ fn parse(text: &str) -> Option<Trouble> {
         Some((before, reason)) if before.starts_with("Connect") => reason,
         _ => rest,
     };
-    let reason = match reason
-        .strip_prefix("Failed to resolve ")
-        .and_then(|of| of.split_once("': "))
+    let reason = match reason.strip_prefix("Failed to resolve ").and_then(|of| of.split_once("': "))
     {
         Some((_, reason)) => reason,
         None => reason,
     };
     let advertised = (id != "bootstrap").then(|| address.to_owned());
-    Some(Trouble {
-        reason: lower_first(reason),
-        advertised,
-    })
+    Some(Trouble { reason: lower_first(reason), advertised })
 }
 
 #[cfg(test)]
@@ -164,10 +155,7 @@ mod tests {
     fn reason_is_found_in_the_line() {
         let line = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused \
                     (after 0ms in state CONNECT)";
-        let refused = Trouble {
-            reason: "connection refused".into(),
-            advertised: None,
-        };
+        let refused = Trouble { reason: "connection refused".into(), advertised: None };
         assert_eq!(parse(line), Some(refused));
         let other = "kafka-1:9092/1: Failed to resolve 'kafka-1:9092': Name or service not known \
                     (after 4ms in state CONNECT)";

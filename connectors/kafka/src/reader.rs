@@ -95,10 +95,7 @@ impl Reader {
                     let Some(lane) = self.lane_of(message.topic(), message.place().1) else {
                         return Err(strange(message.topic(), message.place().1));
                     };
-                    *run = Some(Run {
-                        place: message.place(),
-                        lane,
-                    });
+                    *run = Some(Run { place: message.place(), lane });
                     if !self.lanes[lane].ended {
                         batch.set_origin(&self.lanes[lane].origin);
                     }
@@ -128,10 +125,7 @@ impl Reader {
 
     fn end_run(&mut self, run: &mut Option<Run>) {
         if let Some(run) = run.take() {
-            let end = RunEnd {
-                lane: run.lane,
-                next: self.lanes[run.lane].next,
-            };
+            let end = RunEnd { lane: run.lane, next: self.lanes[run.lane].next };
             self.receipts.run_ended(end);
         }
     }
@@ -194,10 +188,7 @@ impl Reader {
     /// Looks at what the client says by the way: when there is time, and from time to time when there is not.
     fn serve(&mut self, consumer: &Consumer) -> Result<()> {
         self.serve_at = self.cx.open.clock.micros() + SERVE_MICROS;
-        consumer
-            .raw
-            .serve()
-            .map_err(|error| consumer.failed(&error, "read from Kafka"))?;
+        consumer.raw.serve().map_err(|error| consumer.failed(&error, "read from Kafka"))?;
         self.group.poll(consumer);
         if consumer.raw.listener().take_doubt() {
             check_topics(&self.lanes, consumer)
@@ -240,10 +231,7 @@ impl ReaderContract for Reader {
             return Ok(());
         };
         let mut lanes = Vec::with_capacity(assignments.len());
-        for Assignment {
-            partition, start, ..
-        } in assignments
-        {
+        for Assignment { partition, start, .. } in assignments {
             let start = parse(partition, start)?;
             let known = self
                 .lanes
@@ -264,11 +252,7 @@ impl ReaderContract for Reader {
                 ended: false,
             });
         }
-        let starts = list(
-            lanes
-                .iter()
-                .map(|lane| (&lane.partition, offset_of(lane.next))),
-        );
+        let starts = list(lanes.iter().map(|lane| (&lane.partition, offset_of(lane.next))));
         self.lanes.extend(lanes);
         consumer
             .raw
@@ -286,12 +270,7 @@ impl ReaderContract for Reader {
     }
 
     fn confirm(&mut self, n_batches: u64, resume: &mut Vec<Confirmed>) -> Result<()> {
-        let Self {
-            lanes,
-            receipts,
-            group,
-            ..
-        } = self;
+        let Self { lanes, receipts, group, .. } = self;
         let mut advanced: Vec<usize> = Vec::new();
         receipts.confirm(n_batches, |end| {
             lanes[end.lane].durable = lanes[end.lane].durable.max(end.next);
@@ -301,10 +280,7 @@ impl ReaderContract for Reader {
         });
         for lane in advanced.into_iter().map(|lane| &lanes[lane]) {
             let position = ResumePosition(lane.durable.to_string());
-            resume.push(Confirmed {
-                partition: lane.partition.clone(),
-                resume: position,
-            });
+            resume.push(Confirmed { partition: lane.partition.clone(), resume: position });
             group.add(&lane.partition, lane.durable);
         }
         if let Some(consumer) = &self.consumer {
@@ -327,9 +303,8 @@ impl ReaderContract for Reader {
             return Ok(());
         };
         let clock = &self.cx.open.clock;
-        let until = clock
-            .micros()
-            .saturating_add(u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX));
+        let until =
+            clock.micros().saturating_add(u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX));
         let finished = self.group.finish(&consumer, deadline);
         let left = Duration::from_micros(until.saturating_sub(clock.micros()));
         let_go(consumer, left);
@@ -344,11 +319,7 @@ fn let_go(consumer: Consumer, wait: Duration) {
         drop(consumer);
         drop(done);
     };
-    if std::thread::Builder::new()
-        .name("kafka-close".to_owned())
-        .spawn(destroy)
-        .is_ok()
-    {
+    if std::thread::Builder::new().name("kafka-close".to_owned()).spawn(destroy).is_ok() {
         // Either the thread is done, or it goes on without us.
         let _either = gone.recv_timeout(wait);
     }

@@ -61,9 +61,7 @@ pub(super) fn encode(batch: &RecordBatch, out: &mut impl Write) -> io::Result<()
 }
 
 fn len32(len: usize) -> io::Result<[u8; 4]> {
-    u32::try_from(len)
-        .map(u32::to_le_bytes)
-        .map_err(io::Error::other)
+    u32::try_from(len).map(u32::to_le_bytes).map_err(io::Error::other)
 }
 
 /// What is wrong with bytes that are no batch.
@@ -74,10 +72,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RecordBatch, Damage> {
     let mut input = Input(bytes);
     let (n_records, n_runs) = (input.u32()? as usize, input.u32()? as usize);
     let n_bytes = usize::try_from(input.u64()?).map_err(|_too_large| "it is too large")?;
-    let mut batch = RecordBatch {
-        ingest_micros: input.u64()?,
-        ..RecordBatch::default()
-    };
+    let mut batch = RecordBatch { ingest_micros: input.u64()?, ..RecordBatch::default() };
     input.has(n_records.checked_mul(ENTRY))?;
     batch.entries.reserve_exact(n_records);
     let mut end = 0;
@@ -110,9 +105,7 @@ impl Entry {
     /// Where the record ends in the arena; none beyond 4 GiB.
     fn checked_end(self) -> Option<u32> {
         let len = self.key_bytes() + self.value_bytes() + self.headers_len as usize;
-        self.offset
-            .checked_add(u32::try_from(len).ok()?)
-            .filter(|end| *end < u32::MAX)
+        self.offset.checked_add(u32::try_from(len).ok()?).filter(|end| *end < u32::MAX)
     }
 }
 

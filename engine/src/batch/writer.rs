@@ -63,10 +63,7 @@ impl<'b> RecordWriter<'b> {
     /// The arena, to append the value to; [`RecordWriter::end_value`] says where it ends.
     #[inline]
     pub fn value_buffer(&mut self) -> &mut Vec<u8> {
-        debug_assert!(
-            self.headers_start.is_none(),
-            "the value comes before the headers"
-        );
+        debug_assert!(self.headers_start.is_none(), "the value comes before the headers");
         self.batch.arena.truncate(self.value_start);
         &mut self.batch.arena
     }
@@ -131,10 +128,7 @@ impl<'b> RecordWriter<'b> {
     pub fn finish(self) {
         let end = self.batch.arena.len();
         let value_end = self.value_end.unwrap_or(self.value_start);
-        assert!(
-            u32::try_from(end).is_ok_and(|n| n < u32::MAX),
-            "a batch holds at most 4 GiB"
-        );
+        assert!(u32::try_from(end).is_ok_and(|n| n < u32::MAX), "a batch holds at most 4 GiB");
         #[expect(
             clippy::cast_possible_truncation,
             reason = "asserted above: the whole arena fits u32"
@@ -142,9 +136,7 @@ impl<'b> RecordWriter<'b> {
         let entry = Entry {
             offset: self.start as u32,
             key_len: self.key_end.map_or(u32::MAX, |at| (at - self.start) as u32),
-            value_len: self
-                .value_end
-                .map_or(u32::MAX, |at| (at - self.value_start) as u32),
+            value_len: self.value_end.map_or(u32::MAX, |at| (at - self.value_start) as u32),
             headers_len: self.headers_start.map_or(0, |start| (end - start) as u32),
             time: self.time,
             position: self.position,
@@ -182,16 +174,10 @@ mod tests {
         batch.push(None, Some(b"first"), NO_TIME, 0);
         batch.writer().key(b"k").value(b"lost");
         let mut writer = batch.writer();
-        writer
-            .key(b"key")
-            .value(b"second")
-            .header("h", Some(b"x"))
-            .time(7);
+        writer.key(b"key").value(b"second").header("h", Some(b"x")).time(7);
         writer.finish();
-        let records: Vec<_> = batch
-            .iter()
-            .map(|r| (r.key(), r.value(), r.time(), r.headers().count()))
-            .collect();
+        let records: Vec<_> =
+            batch.iter().map(|r| (r.key(), r.value(), r.time(), r.headers().count())).collect();
         assert_eq!(
             records,
             [
@@ -208,11 +194,7 @@ mod tests {
         let mut writer = batch.writer();
         writer.header("only", None);
         writer.finish();
-        assert!(
-            batch
-                .iter()
-                .all(|r| r.key().is_none() && r.value().is_none())
-        );
+        assert!(batch.iter().all(|r| r.key().is_none() && r.value().is_none()));
         assert_eq!(batch.get(1).map(|r| r.headers().count()), Some(1));
     }
 }

@@ -29,9 +29,7 @@ pub(crate) fn concat<'s, C: timely::Container>(
 
 /// A stream that ends without a sink counts as written and durable as it passes.
 pub(crate) fn settle<C: timely::Container>(flow: &Flow<'_>, stream: TimelyStream<'_, C>) {
-    stream
-        .probe_with(&flow.build.written)
-        .probe_with(&flow.build.durable);
+    stream.probe_with(&flow.build.written).probe_with(&flow.build.durable);
 }
 
 /// The line of the program that called the caller.

@@ -16,9 +16,9 @@ use super::record_stream::RecordStream;
 use super::source_operator::SourceState;
 use crate::batch::RecordBatch;
 use crate::error::{Error, ErrorKind, codes};
+use crate::runtime::OnFailure;
 use crate::runtime::{Shared, Wake};
 use crate::sink::{Sink, Writer};
-use crate::runtime::OnFailure;
 use crate::source::Source;
 use crate::stage::{FromSource, Records, StepId};
 
@@ -106,11 +106,7 @@ impl Build {
     ) -> StepId {
         let mut steps = self.steps.borrow_mut();
         let id = StepId(u32::try_from(steps.len()).unwrap_or(u32::MAX));
-        steps.push(Step {
-            kind,
-            name: None,
-            line,
-        });
+        steps.push(Step { kind, name: None, line });
         drop(steps);
         if let Some(name) = name {
             self.name(id, name);
@@ -123,10 +119,7 @@ impl Build {
         let mut steps = self.steps.borrow_mut();
         if let Some(other) = steps.iter().find(|s| s.name.as_deref() == Some(name)) {
             let text = format!("name two steps \"{name}\": the first is at {}", other.line);
-            let line = steps
-                .get(id.0 as usize)
-                .map(|s| s.line.to_string())
-                .unwrap_or_default();
+            let line = steps.get(id.0 as usize).map(|s| s.line.to_string()).unwrap_or_default();
             drop(steps);
             return self.fault(
                 text,
@@ -142,11 +135,7 @@ impl Build {
     /// Notes a fault of the graph.
     pub(crate) fn fault(&self, what: String, line: &str, hint: &str) {
         let error = Error::new(ErrorKind::Config, codes::BAD_GRAPH, what).with_hint(hint);
-        let error = if line.is_empty() {
-            error
-        } else {
-            error.with_source(format!("at {line}"))
-        };
+        let error = if line.is_empty() { error } else { error.with_source(format!("at {line}")) };
         self.faults.borrow_mut().push(error);
     }
 
@@ -155,12 +144,7 @@ impl Build {
         self.steps
             .borrow()
             .get(id.0 as usize)
-            .map(|step| {
-                (
-                    step.label(),
-                    format!("{}:{}", step.line.file(), step.line.line()),
-                )
-            })
+            .map(|step| (step.label(), format!("{}:{}", step.line.file(), step.line.line())))
             .unwrap_or_default()
     }
 
@@ -180,21 +164,15 @@ impl Build {
 
     /// What must be equal on all workers: steps and operators in the order in which they were added.
     pub(crate) fn fingerprint(&self) -> String {
-        let steps: Vec<String> = self
-            .steps
-            .borrow()
-            .iter()
-            .map(|s| format!("{} {}", s.kind, s.label()))
-            .collect();
+        let steps: Vec<String> =
+            self.steps.borrow().iter().map(|s| format!("{} {}", s.kind, s.label())).collect();
         format!("{}\n{}", steps.join("\n"), self.edges.borrow())
     }
 }
 
 impl fmt::Debug for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Build")
-            .field("steps", &self.steps)
-            .finish_non_exhaustive()
+        f.debug_struct("Build").field("steps", &self.steps).finish_non_exhaustive()
     }
 }
 
@@ -263,12 +241,7 @@ pub(crate) struct Unused {
 
 impl Unused {
     pub(crate) fn new(build: &Rc<Build>, step: StepId, what: &'static str) -> Self {
-        Self {
-            build: Rc::clone(build),
-            step,
-            what,
-            used: Cell::new(false),
-        }
+        Self { build: Rc::clone(build), step, what, used: Cell::new(false) }
     }
 
     pub(crate) fn used(self) {

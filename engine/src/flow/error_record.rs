@@ -50,7 +50,13 @@ pub const fn dead_letter_headers() -> [&'static str; 10] {
 
 impl ErrorRecord {
     /// A first failure, now. Names are shared, so that an error costs its text and its record's bytes.
-    pub(crate) fn now(build: &Build, step: &Arc<str>, code: Code, error: String, record: OwnedRecord) -> Self {
+    pub(crate) fn now(
+        build: &Build,
+        step: &Arc<str>,
+        code: Code,
+        error: String,
+        record: OwnedRecord,
+    ) -> Self {
         Self {
             dataflow: Arc::clone(&build.shared.dataflow),
             step: Arc::clone(step),

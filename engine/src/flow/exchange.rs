@@ -40,10 +40,7 @@ where
         // The number of streams belongs to what must be equal on all workers.
         flow.build.operator(&format!("{kind} {n}"), &[step]);
         let stream = |edge| Stream::from_pooled_edge(flow.clone(), edge, step, pool.clone());
-        part(&flow, laned, kind, n)
-            .into_iter()
-            .map(stream)
-            .collect()
+        part(&flow, laned, kind, n).into_iter().map(stream).collect()
     }
 
     /// Sends each item to the worker that `route` names, modulo the number of workers. For operators.
@@ -102,11 +99,7 @@ where
         let mut lanes: Vec<Vec<T>> = (0..n).map(|_| Vec::new()).collect();
         let body = move |batch: &mut <C::Head as Head>::Batch, ports: &mut Ports<'_, O>| {
             let mut out = PickOut {
-                lanes: Lanes {
-                    ports,
-                    pool: &pool,
-                    open: &mut lanes,
-                },
+                lanes: Lanes { ports, pool: &pool, open: &mut lanes },
                 pick: &mut pick,
                 step,
             };
@@ -129,14 +122,7 @@ where
         let mut chain = self.chain;
         let mut lanes: Vec<Vec<T>> = (0..n).map(|_| Vec::new()).collect();
         let body = move |batch: &mut <C::Head as Head>::Batch, ports: &mut Ports<'_, O>| {
-            let mut out = EveryOut {
-                lanes: Lanes {
-                    ports,
-                    pool: &pool,
-                    open: &mut lanes,
-                },
-                step,
-            };
+            let mut out = EveryOut { lanes: Lanes { ports, pool: &pool, open: &mut lanes }, step };
             chain.drive(batch, &mut out);
             out.finish();
         };
@@ -181,12 +167,7 @@ fn copies<'s>(
     step: StepId,
 ) -> TimelyStream<'s, Laned<RecordBatch>> {
     let last = flow.n_workers() - 1;
-    let wiring = Wiring {
-        kind,
-        step,
-        stages: vec![step],
-        n_errors: 0,
-    };
+    let wiring = Wiring { kind, step, stages: vec![step], n_errors: 0 };
     let body = move |batch: &mut RecordBatch, ports: &mut Ports<'_, Laned<RecordBatch>>| {
         for lane in 0..last {
             ports.give(&mut Laned::from_lane(lane, batch.clone()));

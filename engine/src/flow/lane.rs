@@ -42,10 +42,7 @@ impl<C: ContainerBytes> ContainerBytes for Laned<C> {
     fn from_bytes(mut bytes: Bytes) -> Self {
         let lane = bytes.extract_to(8);
         let lane = lane[..].try_into().map_or(0, u64::from_le_bytes);
-        Self {
-            lane: usize::try_from(lane).unwrap_or(usize::MAX),
-            content: C::from_bytes(bytes),
-        }
+        Self { lane: usize::try_from(lane).unwrap_or(usize::MAX), content: C::from_bytes(bytes) }
     }
 
     fn length_in_bytes(&self) -> usize {
@@ -96,9 +93,7 @@ pub(crate) fn part<'s, C: Container>(
         drop(capabilities);
         move |_frontiers| {
             input.for_each(|capability, laned| {
-                outputs[laned.lane]
-                    .activate()
-                    .give(&capability, &mut laned.content);
+                outputs[laned.lane].activate().give(&capability, &mut laned.content);
             });
         }
     });

@@ -24,12 +24,7 @@ pub(crate) struct Interval {
 
 impl Ledger {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            held: 0,
-            unwritten: VecDeque::new(),
-            undurable: VecDeque::new(),
-        }
+        Self { limit, held: 0, unwritten: VecDeque::new(), undurable: VecDeque::new() }
     }
 
     /// Whether another batch may be read.
@@ -40,11 +35,8 @@ impl Ledger {
     /// Whether `epoch` should close early, so that bytes come back sooner: half the ledger is in use, and this epoch has had a
     /// share of it that is worth a progress round.
     pub(crate) fn should_close(&self, epoch: u64) -> bool {
-        let of_epoch = self
-            .unwritten
-            .back()
-            .filter(|last| last.0 == epoch)
-            .map_or(0, |last| last.1);
+        let of_epoch =
+            self.unwritten.back().filter(|last| last.0 == epoch).map_or(0, |last| last.1);
         self.held > self.limit / 2 && of_epoch >= self.limit / 16
     }
 
@@ -82,11 +74,8 @@ impl Ledger {
     /// Gives back the bytes of every epoch that `open` no longer holds; says whether there were any.
     pub(crate) fn release_written(&mut self, open: impl Fn(u64) -> bool) -> bool {
         let before = self.held;
-        while let Some((epoch, bytes)) = self
-            .unwritten
-            .front()
-            .copied()
-            .filter(|front| !open(front.0))
+        while let Some((epoch, bytes)) =
+            self.unwritten.front().copied().filter(|front| !open(front.0))
         {
             tracing::trace!(epoch, bytes, "written");
             self.held -= bytes;
@@ -118,12 +107,7 @@ mod tests {
         let first = ledger.next_durable(|epoch| epoch >= 20);
         assert_eq!(
             first,
-            Some(Interval {
-                epoch: 10,
-                n_batches: 2,
-                n_records: 6,
-                oldest_ingest: 1
-            })
+            Some(Interval { epoch: 10, n_batches: 2, n_records: 6, oldest_ingest: 1 })
         );
         assert!(!ledger.is_settled());
         assert!(ledger.next_durable(|_| false).is_some() && ledger.is_settled());

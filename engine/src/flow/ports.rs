@@ -34,7 +34,12 @@ struct Stage {
 
 impl OperatorContext {
     /// A context for an operator named after `step` that runs `stages`.
-    pub(crate) fn new(build: &Rc<Build>, kind: &'static str, step: StepId, stages: &[StepId]) -> Self {
+    pub(crate) fn new(
+        build: &Rc<Build>,
+        kind: &'static str,
+        step: StepId,
+        stages: &[StepId],
+    ) -> Self {
         let stage = |id: StepId, of: &'static str| {
             let name = build.label(id).0;
             let counters = build.shared.metrics.step(&name, of, build.worker);
@@ -43,8 +48,8 @@ impl OperatorContext {
         let own = stage(step, kind);
         let counters = Arc::clone(&own.counters);
         let others = stages.iter().filter(|id| **id != step).map(|id| stage(*id, build.kind(*id)));
-        let stages = std::iter::once(own).chain(others).collect();
-        Self { build: Rc::clone(build), counters, stages }
+        let all = std::iter::once(own).chain(others).collect();
+        Self { build: Rc::clone(build), counters, stages: all }
     }
 
     /// The stage of `step`; what is not known is the operator's own.
@@ -132,9 +137,9 @@ impl<O: Output> Ports<'_, O> {
             Route::Stream(port) => {
                 let Failure { code, error, .. } = failure;
                 let record = cx.record().map(Record::to_owned).unwrap_or_default();
-                let record = ErrorRecord::now(&self.cx.build, &stage.name, code, error.to_string(), record);
-                self.given +=
-                    size_of::<ErrorRecord>() + cx.record().map_or(0, Record::n_bytes);
+                let record =
+                    ErrorRecord::now(&self.cx.build, &stage.name, code, error.to_string(), record);
+                self.given += size_of::<ErrorRecord>() + cx.record().map_or(0, Record::n_bytes);
                 if let Some(errors) = self.errors.get_mut(usize::from(port)) {
                     errors.push(record);
                 }

@@ -36,10 +36,7 @@ impl<C: RecordChain> std::fmt::Debug for RecordStream<'_, C> {
 
 impl<'s> RecordStream<'s, Records<FromSource>> {
     pub(crate) fn from_source(flow: Flow<'s>, handle: SourceRef, step: StepId) -> Self {
-        Self {
-            parts: Parts::new(flow, handle, step),
-            chain: Records(PhantomData),
-        }
+        Self { parts: Parts::new(flow, handle, step), chain: Records(PhantomData) }
     }
 }
 
@@ -58,10 +55,7 @@ impl<'s> RecordStream<'s, Records<FromSource>> {
 
 impl<'s> RecordStream<'s> {
     pub(crate) fn from_edge(flow: Flow<'s>, edge: RecordEdge<'s>, step: StepId) -> Self {
-        Self {
-            parts: Parts::new(flow, edge, step),
-            chain: Records(PhantomData),
-        }
+        Self { parts: Parts::new(flow, edge, step), chain: Records(PhantomData) }
     }
 
     /// The edge that a plain stream starts with, on to another operator.
@@ -113,38 +107,17 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     /// The errors so far leave on a stream of their own; the good records go on in the same operator.
     pub fn split_errors(mut self) -> (RecordStream<'s, Caught<C>>, Stream<'s, ErrorRecord>) {
         let (route, errors) = self.parts.split();
-        (
-            RecordStream::from_parts(
-                self.parts,
-                Caught {
-                    chain: self.chain,
-                    route,
-                },
-            ),
-            errors,
-        )
+        (RecordStream::from_parts(self.parts, Caught { chain: self.chain, route }), errors)
     }
 
     /// The first error so far stops the dataflow, with its position (direct style).
     pub fn errors_fail(self) -> RecordStream<'s, Caught<C>> {
-        RecordStream::from_parts(
-            self.parts,
-            Caught {
-                chain: self.chain,
-                route: Route::Stop,
-            },
-        )
+        RecordStream::from_parts(self.parts, Caught { chain: self.chain, route: Route::Stop })
     }
 
     /// Errors so far are counted and dropped.
     pub fn errors_drop(self) -> RecordStream<'s, Caught<C>> {
-        RecordStream::from_parts(
-            self.parts,
-            Caught {
-                chain: self.chain,
-                route: Route::Drop,
-            },
-        )
+        RecordStream::from_parts(self.parts, Caught { chain: self.chain, route: Route::Drop })
     }
 
     /// Ends the chain in a buffer: a plain stream type, for the signatures of functions. One more operator.
@@ -192,11 +165,7 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     where
         C::Errors: ErrorsHandled,
     {
-        let step = self
-            .parts
-            .flow
-            .build
-            .step("sink", Some(name), Location::caller());
+        let step = self.parts.flow.build.step("sink", Some(name), Location::caller());
         let (flow, edge, _) = self.lower("encode");
         install_sink(&flow, edge, step, Box::new(sink), Undelivered::Stop);
     }
@@ -210,11 +179,7 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     where
         C::Errors: ErrorsHandled,
     {
-        let step = self
-            .parts
-            .flow
-            .build
-            .step("sink", Some(name), Location::caller());
+        let step = self.parts.flow.build.step("sink", Some(name), Location::caller());
         let (flow, edge, _) = self.lower("encode");
         let errors = install_sink(&flow, edge, step, Box::new(sink), Undelivered::Stream);
         Stream::from_edge(flow, errors, step)

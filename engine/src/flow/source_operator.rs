@@ -155,10 +155,7 @@ pub(crate) fn install_source<'s, O: Output>(
         };
         move |_frontiers| operator.run()
     });
-    Outputs {
-        ok: oks,
-        errors: error_streams,
-    }
+    Outputs { ok: oks, errors: error_streams }
 }
 
 fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<RefCell<SourceState>> {
@@ -222,19 +219,16 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         state.wake.reset();
         match catch(|| self.read(&mut state)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self
-                .build
-                .shared
-                .fail(error.at_step(&state.name).at_worker(self.build.worker)),
+            Ok(Err(error)) => {
+                self.build.shared.fail(error.at_step(&state.name).at_worker(self.build.worker));
+            }
             Err(panicked) => self.cx.panicked(panicked),
         }
         if self.build.shared.stop() == Stop::Now {
             return !self.capabilities.is_empty();
         }
         state.ended = self.capabilities.is_empty();
-        self.cx
-            .counters
-            .holds(self.capabilities.first().map(|c| *c.time()));
+        self.cx.counters.holds(self.capabilities.first().map(|c| *c.time()));
         self.cx.counters.in_flight(state.ledger.held());
         !self.capabilities.is_empty()
     }
@@ -307,7 +301,12 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         }
     }
 
-    fn work(&mut self, state: &mut SourceState, mut batch: RecordBatch, worked: &mut Worked) -> Result<()> {
+    fn work(
+        &mut self,
+        state: &mut SourceState,
+        mut batch: RecordBatch,
+        worked: &mut Worked,
+    ) -> Result<()> {
         let (n_records, n_bytes, ingest) = (batch.len(), batch.n_bytes(), batch.ingest_micros);
         let capability = &self.capabilities[0];
         let epoch = *capability.time();
@@ -343,20 +342,20 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         tracing::warn!(source = %state.name, "{}", error.report());
         let place = error.place();
         let position = place.position.as_ref().and_then(|p| p.parse().ok()).unwrap_or(0);
-        let origin = place.topic.as_ref().map(|topic| Origin::new("source", topic, place.partition.unwrap_or(0)));
+        let origin = place
+            .topic
+            .as_ref()
+            .map(|topic| Origin::new("source", topic, place.partition.unwrap_or(0)));
         let record = OwnedRecord { position, origin, ..OwnedRecord::default() };
-        let failed = ErrorRecord::now(&self.build, &state.name, error.code(), error.report(), record);
+        let failed =
+            ErrorRecord::now(&self.build, &state.name, error.code(), error.report(), record);
         self.errors.pending[0].push(ErrorRecord { attempts: self.failures, ..failed });
         Ok(())
     }
 
     /// Gives the batch back to the reader, or another one where it went on downstream itself.
     fn recycle(&self, state: &mut SourceState, batch: RecordBatch) {
-        let batch = if batch.memory() > 0 {
-            Some(batch)
-        } else {
-            self.build.batches.take()
-        };
+        let batch = if batch.memory() > 0 { Some(batch) } else { self.build.batches.take() };
         if let (Some(batch), Some(feed)) = (batch, &mut state.feed) {
             feed.recycle(batch);
         }

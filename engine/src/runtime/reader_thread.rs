@@ -55,12 +55,8 @@ impl ReaderThread {
             .name(name)
             .spawn(move || self.run(source.as_ref(), cx, &first));
         spawned.map(drop).map_err(|e| {
-            Error::new(
-                ErrorKind::Unavailable,
-                codes::UNREACHABLE,
-                "start a reader's thread",
-            )
-            .with_source(e)
+            Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, "start a reader's thread")
+                .with_source(e)
         })
     }
 
@@ -81,20 +77,14 @@ impl ReaderThread {
         cx: ReaderContext,
         first: &[Assignment],
     ) -> Result<()> {
-        let mut reader = match source
-            .reader(cx)
-            .and_then(|mut r| r.assign(first).map(|()| r))
-        {
+        let mut reader = match source.reader(cx).and_then(|mut r| r.assign(first).map(|()| r)) {
             Ok(reader) => reader,
             Err(error) => {
                 self.report(Event::Failed(error));
                 return Ok(());
             }
         };
-        let mut confirmer = Confirmer {
-            seen: 0,
-            last: Instant::now(),
-        };
+        let mut confirmer = Confirmer { seen: 0, last: Instant::now() };
         match self.read_all(reader.as_mut(), &mut confirmer) {
             Ok(Ended::Closing) => {}
             Ok(Ended::AllRead) => {

@@ -46,20 +46,13 @@ impl WorkerFlow {
         let dataflow_id = worker.next_dataflow_index();
         let graph = crate::stage::catch(|| {
             worker.dataflow(|scope| {
-                build_fn(&Flow {
-                    scope,
-                    build: Rc::clone(&build),
-                });
+                build_fn(&Flow { scope, build: Rc::clone(&build) });
             });
         });
         graph.map_err(|panicked| {
-            Error::new(
-                ErrorKind::Panic,
-                codes::PANIC,
-                "build the graph: its closure panicked",
-            )
-            .at_worker(index)
-            .with_source(panicked.message)
+            Error::new(ErrorKind::Panic, codes::PANIC, "build the graph: its closure panicked")
+                .at_worker(index)
+                .with_source(panicked.message)
         })?;
         if let Some(fault) = build.faults.take().into_iter().next() {
             return Err(fault.at_worker(index));
@@ -95,10 +88,8 @@ impl WorkerFlow {
             let first = assignments.remove(&slot.name).unwrap_or_default();
             let state = Rc::clone(&slot.state);
             let name = Arc::clone(&slot.name);
-            state.borrow_mut().feed = Some(
-                self.open_reader(slot, first, here)
-                    .map_err(|e| e.at_step(&name))?,
-            );
+            state.borrow_mut().feed =
+                Some(self.open_reader(slot, first, here).map_err(|e| e.at_step(&name))?);
             state.borrow().activate();
             open.push(state);
         }
@@ -196,11 +187,7 @@ impl WorkerFlow {
     }
 
     fn is_settled(&self) -> bool {
-        self.build
-            .states
-            .borrow()
-            .iter()
-            .all(|state| state.borrow().ledger.is_settled())
+        self.build.states.borrow().iter().all(|state| state.borrow().ledger.is_settled())
     }
 
     fn stop_has_changed(&mut self) -> bool {
@@ -240,9 +227,7 @@ impl WorkerFlow {
     /// The graph has ended, so every sink has made everything durable, whether or not a probe ran once more to see it.
     pub(crate) fn settle_all(&self) -> bool {
         for state in self.build.states.borrow().iter() {
-            state
-                .borrow_mut()
-                .settle(&self.shared, |_| false, |_| false);
+            state.borrow_mut().settle(&self.shared, |_| false, |_| false);
         }
         true
     }
@@ -253,11 +238,8 @@ impl WorkerFlow {
             let Some(state) = states.iter().find(|s| s.borrow().name == source) else {
                 continue;
             };
-            if let Some(Err(error)) = state
-                .borrow_mut()
-                .feed
-                .as_mut()
-                .map(|feed| feed.assign(assignments))
+            if let Some(Err(error)) =
+                state.borrow_mut().feed.as_mut().map(|feed| feed.assign(assignments))
             {
                 self.shared.fail(error.at_step(&source));
             }
@@ -306,25 +288,21 @@ type Letter = (usize, Arc<str>, Vec<Assignment>);
 
 impl Mail {
     pub(crate) fn send(&self, worker: usize, source: Arc<str>, assignments: Vec<Assignment>) {
-        self.0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push((worker, source, assignments));
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((
+            worker,
+            source,
+            assignments,
+        ));
     }
 
     fn take(&self, worker: usize) -> Vec<(Arc<str>, Vec<Assignment>)> {
-        let mut waiting = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut waiting = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if waiting.is_empty() {
             return Vec::new();
         }
         let (mine, others) = waiting.drain(..).partition(|(to, _, _)| *to == worker);
         *waiting = others;
         let mine: Vec<_> = mine;
-        mine.into_iter()
-            .map(|(_, source, assignments)| (source, assignments))
-            .collect()
+        mine.into_iter().map(|(_, source, assignments)| (source, assignments)).collect()
     }
 }

@@ -19,9 +19,7 @@ impl<'a> Cx<'a> {
     /// At the origin: `record` is what the item is made from.
     #[inline(always)]
     pub fn of(record: Record<'a>) -> Self {
-        Self {
-            record: Some(record),
-        }
+        Self { record: Some(record) }
     }
 
     /// The record the item came from.
@@ -69,13 +67,7 @@ impl Failure {
         what: impl Into<Cow<'static, str>>,
         error: impl Into<BoxError>,
     ) -> Self {
-        Self {
-            step,
-            code,
-            what: what.into(),
-            error: error.into(),
-            route: Route::Open,
-        }
+        Self { step, code, what: what.into(), error: error.into(), route: Route::Open }
     }
 
     pub(crate) fn taken_by(mut self, route: Route) -> Self {

@@ -26,10 +26,8 @@ impl<T: 'static, O: TakesLanes<Vec<T>>> Lanes<'_, '_, T, O> {
     #[inline(never)]
     fn make_room(&mut self, lane: usize) {
         self.send(lane);
-        self.open[lane] = self
-            .pool
-            .take()
-            .unwrap_or_else(|| Vec::with_capacity(item_capacity::<T>()));
+        self.open[lane] =
+            self.pool.take().unwrap_or_else(|| Vec::with_capacity(item_capacity::<T>()));
     }
 
     fn send(&mut self, lane: usize) {

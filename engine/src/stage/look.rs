@@ -73,11 +73,7 @@ mod tests {
 
     impl Look for &mut Seen {
         fn look(&mut self, _: Cx<'_>, record: Record<'_>) {
-            self.0.push((
-                record.position(),
-                record.partition(),
-                record.value_or_empty().to_vec(),
-            ));
+            self.0.push((record.position(), record.partition(), record.value_or_empty().to_vec()));
         }
 
         fn err(&mut self, _: Cx<'_>, _: Failure) {}
@@ -99,11 +95,7 @@ mod tests {
             });
         }
         out.write(Cx::NONE, |_| Ok(()));
-        let expected = [
-            (30, 3, b"out".to_vec()),
-            (40, 4, b"out".to_vec()),
-            (0, 0, Vec::new()),
-        ];
+        let expected = [(30, 3, b"out".to_vec()), (40, 4, b"out".to_vec()), (0, 0, Vec::new())];
         assert_eq!(seen.0, expected);
     }
 }

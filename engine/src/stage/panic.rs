@@ -84,10 +84,7 @@ mod tests {
     fn innermost_stage_is_named_once() {
         let caught =
             catch(|| guard(StepId(1), || guard(StepId(2), || panic!("boom {}", 7)))).unwrap_err();
-        assert_eq!(
-            (caught.step, caught.message.as_str()),
-            (Some(StepId(2)), "boom 7")
-        );
+        assert_eq!((caught.step, caught.message.as_str()), (Some(StepId(2)), "boom 7"));
         assert_eq!(catch(|| panic!("x")).map(|()| 0).unwrap_err().step, None);
         assert_eq!(catch(|| guard(StepId(3), || 5)).unwrap(), 5);
     }

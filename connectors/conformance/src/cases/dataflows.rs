@@ -1,8 +1,5 @@
 //! What is promised of a whole dataflow: from a source of the connector to a sink of the connector, stopped and started again.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a case panics where the promise is broken"
-)]
+#![expect(clippy::missing_panics_doc, reason = "a case panics where the promise is broken")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,10 +84,7 @@ pub fn dataflow_stopped_at_once_loses_nothing(subject: &dyn Subject) -> Result<(
 fn run_on_each(mut case: impl FnMut(Config) -> Result<(), Skipped>) -> Result<(), Skipped> {
     let mut outcome = Ok(());
     run_on([1, 3], |config| {
-        let config = Config {
-            commit_interval: Duration::from_millis(20),
-            ..config
-        };
+        let config = Config { commit_interval: Duration::from_millis(20), ..config };
         outcome = outcome.and_then(|()| case(config));
     });
     outcome
@@ -98,19 +92,9 @@ fn run_on_each(mut case: impl FnMut(Config) -> Result<(), Skipped>) -> Result<()
 
 fn wait_until_written(handle: &Handle, n_records: u64, patience: Duration) {
     let end = Instant::now() + patience;
-    while handle
-        .metrics()
-        .step("out")
-        .is_none_or(|out| out.records < n_records)
-    {
-        assert!(
-            Instant::now() < end,
-            "{n_records} records are written in time"
-        );
-        assert!(
-            !handle.has_ended(),
-            "the dataflow goes on until it is stopped"
-        );
+    while handle.metrics().step("out").is_none_or(|out| out.records < n_records) {
+        assert!(Instant::now() < end, "{n_records} records are written in time");
+        assert!(!handle.has_ended(), "the dataflow goes on until it is stopped");
         std::thread::park_timeout(Duration::from_millis(1));
     }
 }
@@ -128,18 +112,11 @@ impl Copy {
             to: subject.create_topic(N_PARTITIONS),
         };
         let source = source_of(subject, &copy.from, &setup(true))?;
-        needs(
-            source.capabilities().replayable,
-            "the source cannot be read again",
-        )?;
+        needs(source.capabilities().replayable, "the source cannot be read again")?;
         let per_partition = N_RECORDS / u64::from(N_PARTITIONS);
         for partition in 0..N_PARTITIONS {
             let first = u64::from(partition) * per_partition;
-            subject.produce(
-                &copy.from,
-                partition,
-                &numbered(first..first + per_partition),
-            );
+            subject.produce(&copy.from, partition, &numbered(first..first + per_partition));
         }
         Ok(copy)
     }
@@ -190,22 +167,13 @@ fn assert_in_order(records: &[OwnedRecord]) {
     let per_partition = N_RECORDS / u64::from(N_PARTITIONS);
     let mut last: BTreeMap<(Vec<u8>, u64), u64> = BTreeMap::new();
     for record in records {
-        let key = record
-            .key
-            .clone()
-            .expect("every record was written with a key");
+        let key = record.key.clone().expect("every record was written with a key");
         let place = (key, number(record) / per_partition);
         let before = last.insert(place, number(record));
-        assert!(
-            before.is_none_or(|b| b < number(record)),
-            "records of a key keep their order"
-        );
+        assert!(before.is_none_or(|b| b < number(record)), "records of a key keep their order");
     }
 }
 
 fn setup(until_end: bool) -> SourceSetup {
-    SourceSetup {
-        until_end,
-        ..SourceSetup::default()
-    }
+    SourceSetup { until_end, ..SourceSetup::default() }
 }

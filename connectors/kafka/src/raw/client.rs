@@ -50,12 +50,7 @@ impl Client {
         wake: Wake,
     ) -> KafkaResult<Self> {
         let slots = RefCell::default();
-        let seat = Box::new(Seat {
-            slots,
-            listener,
-            topic: topic.to_owned(),
-            wake,
-        });
+        let seat = Box::new(Seat { slots, listener, topic: topic.to_owned(), wake });
         let name = CString::new(topic)?;
         let config = config.create_native_config()?;
         let mut reason = [0 as c_char; 512];
@@ -82,11 +77,7 @@ impl Client {
                 rd::rd_kafka_destroy(client.as_ptr());
                 return Err(KafkaError::Global(error.into()));
             };
-            Ok(Self {
-                handle: client,
-                topic: handle,
-                seat,
-            })
+            Ok(Self { handle: client, topic: handle, seat })
         }
     }
 
@@ -151,13 +142,8 @@ unsafe extern "C" fn on_report(
         return;
     };
     // SAFETY: librdkafka gives a live message, and the seat that it was made with.
-    let (raw, borrowed, seat) = unsafe {
-        (
-            message.as_ref(),
-            Message::borrow(message),
-            &*seat.cast::<Seat>(),
-        )
-    };
+    let (raw, borrowed, seat) =
+        unsafe { (message.as_ref(), Message::borrow(message), &*seat.cast::<Seat>()) };
     let tag = Tag::from_bits(raw._private as u64);
     let mut slots = seat.slots.borrow_mut();
     if raw.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -185,12 +171,7 @@ fn rejected(seat: &Seat, message: Message<'_>, tag: Tag, epoch: u64) -> Rejected
         Ok(partition) => error.at_partition(&seat.topic, partition),
         Err(_) => error,
     };
-    Rejected {
-        epoch,
-        record,
-        error,
-        attempts: 1,
-    }
+    Rejected { epoch, record, error, attempts: 1 }
 }
 
 /// An error that the client retries, or a fatal one, which `poll` asks for. Called by `rd_kafka_poll`.

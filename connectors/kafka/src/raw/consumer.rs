@@ -52,14 +52,7 @@ impl RawConsumer {
         let events = events.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))?;
         let bell = Bell::new().map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
         bell.attach(&records);
-        Ok(Self {
-            fetched: Fetched::new(),
-            records,
-            commits,
-            events,
-            bell,
-            client,
-        })
+        Ok(Self { fetched: Fetched::new(), records, commits, events, bell, client })
     }
 
     /// The client, for everything that the safe wrapper does well.
@@ -147,9 +140,7 @@ impl RawConsumer {
                 &raw mut high,
             )
         };
-        u64::try_from(high)
-            .ok()
-            .filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+        u64::try_from(high).ok().filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
     }
 
     /// Starts to commit offsets to the group; [`RawConsumer::committed`] tells how it went.
@@ -189,9 +180,5 @@ impl Drop for RawConsumer {
 }
 
 fn outcome(error: RDKafkaRespErr) -> Result<(), RDKafkaErrorCode> {
-    if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        Ok(())
-    } else {
-        Err(error.into())
-    }
+    if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(error.into()) }
 }

@@ -37,10 +37,7 @@ impl<'a> Message<'a> {
     /// It is one of librdkafka's own, which lives for `'a`.
     #[inline]
     pub(super) unsafe fn borrow(raw: NonNull<rd::rd_kafka_message_t>) -> Self {
-        Self {
-            raw,
-            bytes: PhantomData,
-        }
+        Self { raw, bytes: PhantomData }
     }
 
     #[inline]
@@ -166,10 +163,7 @@ pub(super) struct Fetched {
 
 impl Fetched {
     pub(super) fn new() -> Self {
-        Self {
-            messages: Vec::with_capacity(N_AT_ONCE),
-            next: 0,
-        }
+        Self { messages: Vec::with_capacity(N_AT_ONCE), next: 0 }
     }
 
     /// Takes what `queue` has, without waiting; says whether there may be more. Called when nothing is left.
@@ -177,10 +171,7 @@ impl Fetched {
     /// # Safety
     /// `queue` belongs to a live client, which outlives what is fetched.
     pub(super) unsafe fn refill(&mut self, queue: *mut rd::rd_kafka_queue_t) -> bool {
-        debug_assert!(
-            self.next == self.messages.len(),
-            "messages left behind would be lost"
-        );
+        debug_assert!(self.next == self.messages.len(), "messages left behind would be lost");
         self.messages.clear();
         self.next = 0;
         // SAFETY: the queue is alive, and there is room for `N_AT_ONCE` pointers.
@@ -195,11 +186,7 @@ impl Fetched {
 
     #[inline]
     pub(super) fn first(&self) -> Option<Message<'_>> {
-        let message = self
-            .messages
-            .get(self.next)
-            .copied()
-            .and_then(NonNull::new)?;
+        let message = self.messages.get(self.next).copied().and_then(NonNull::new)?;
         // SAFETY: a message of the client's, alive until `pop` destroys it, and then nobody borrows it.
         Some(unsafe { Message::borrow(message) })
     }

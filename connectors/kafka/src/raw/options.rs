@@ -50,13 +50,8 @@ pub(crate) fn known_options() -> Vec<String> {
         of_topics
     });
     names.extend(
-        [
-            "bootstrap.servers",
-            "compression.type",
-            "sasl.username",
-            "sasl.password",
-        ]
-        .map(String::from),
+        ["bootstrap.servers", "compression.type", "sasl.username", "sasl.password"]
+            .map(String::from),
     );
     names
 }
@@ -68,10 +63,7 @@ pub(crate) fn known_options() -> Vec<String> {
 unsafe fn take(texts: *mut *const c_char, n_texts: usize) -> Vec<String> {
     // SAFETY: the dump is an array of `n_texts` strings, names and values in turn.
     unsafe {
-        let names = (0..n_texts)
-            .step_by(2)
-            .map(|at| text(*texts.add(at)))
-            .collect();
+        let names = (0..n_texts).step_by(2).map(|at| text(*texts.add(at))).collect();
         rd::rd_kafka_conf_dump_free(texts, n_texts);
         names
     }

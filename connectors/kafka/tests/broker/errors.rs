@@ -15,15 +15,9 @@ fn unknown_topic_suggests_a_near_name() {
     let topic = Topic::new(&brokers, "suggested", 3);
     let wrong = topic.name.replace("suggested", "sugested");
     let open = open_context();
-    let found = Source::new(&brokers, &wrong)
-        .finder(&open)
-        .expect("a finder")
-        .find();
+    let found = Source::new(&brokers, &wrong).finder(&open).expect("a finder").find();
     let prepared = Sink::new(&brokers, &wrong).prepare(&open);
-    for error in [
-        found.expect_err("no such topic"),
-        prepared.expect_err("no such topic"),
-    ] {
+    for error in [found.expect_err("no such topic"), prepared.expect_err("no such topic")] {
         assert_eq!(error.kind(), ErrorKind::Config);
         assert_eq!(
             error.report(),
@@ -43,19 +37,10 @@ fn unreachable_broker_says_why() {
     }
     let mut open = open_context();
     open.open_timeout = Duration::from_secs(1);
-    let found = Source::new("127.0.0.1:1", "orders")
-        .finder(&open)
-        .expect("a finder")
-        .find();
+    let found = Source::new("127.0.0.1:1", "orders").finder(&open).expect("a finder").find();
     let prepared = Sink::new("127.0.0.1:1", "orders").prepare(&open);
-    for error in [
-        found.expect_err("no broker"),
-        prepared.expect_err("no broker"),
-    ] {
-        assert_eq!(
-            (error.kind(), error.code()),
-            (ErrorKind::Unavailable, codes::UNREACHABLE)
-        );
+    for error in [found.expect_err("no broker"), prepared.expect_err("no broker")] {
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, codes::UNREACHABLE));
         assert_eq!(
             error.report(),
             "E0101 failed to reach Kafka at 127.0.0.1:1 (step \"orders\"): connection refused\n\
@@ -71,10 +56,8 @@ fn unknown_host_says_why() {
     }
     let mut open = open_context();
     open.open_timeout = Duration::from_secs(1);
-    let found = Source::new("no-such-host.invalid:9092", "orders")
-        .finder(&open)
-        .expect("a finder")
-        .find();
+    let found =
+        Source::new("no-such-host.invalid:9092", "orders").finder(&open).expect("a finder").find();
     let report = found.expect_err("no broker").report();
     assert!(
         report.starts_with("E0101 failed to reach Kafka at no-such-host.invalid:9092"),

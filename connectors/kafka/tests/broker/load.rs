@@ -26,12 +26,8 @@ fn million_records_survive_several_threads() {
     let open = open_context();
     let source = topic.source().until_end();
     let mut finder = source.finder(&open).expect("a finder");
-    let wanted: Vec<_> = finder
-        .find()
-        .expect("partitions")
-        .into_iter()
-        .map(|found| (found, None))
-        .collect();
+    let wanted: Vec<_> =
+        finder.find().expect("partitions").into_iter().map(|found| (found, None)).collect();
     let assignments = finder.resolve(&wanted, Found::AtStart).expect("positions");
     let sums = std::thread::scope(|scope| {
         let threads: Vec<_> = assignments
@@ -43,29 +39,18 @@ fn million_records_survive_several_threads() {
                     let (mut n_records, mut sum) = (0, 0);
                     while let Some(batch) = reading.batch() {
                         n_records += batch.len() as u64;
-                        sum += batch
-                            .iter()
-                            .map(|record| number(record.value_or_empty()))
-                            .sum::<u64>();
+                        sum +=
+                            batch.iter().map(|record| number(record.value_or_empty())).sum::<u64>();
                     }
                     (n_records, sum)
                 })
             })
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().expect("no panic"))
-            .collect::<Vec<_>>()
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
     });
     println!("read in {:?}", read_start.elapsed());
-    assert_eq!(
-        sums.iter().map(|(n_records, _)| n_records).sum::<u64>(),
-        N_RECORDS
-    );
-    assert_eq!(
-        sums.iter().map(|(_, sum)| sum).sum::<u64>(),
-        N_RECORDS * (N_RECORDS - 1) / 2
-    );
+    assert_eq!(sums.iter().map(|(n_records, _)| n_records).sum::<u64>(), N_RECORDS);
+    assert_eq!(sums.iter().map(|(_, sum)| sum).sum::<u64>(), N_RECORDS * (N_RECORDS - 1) / 2);
 }
 
 fn write(topic: &Topic, thread: u64) {

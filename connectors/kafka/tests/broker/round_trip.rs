@@ -17,9 +17,7 @@ fn shapes() -> impl Iterator<Item = OwnedRecord> {
             7 => record.value = None,
             13 => record.value = Some(Vec::new()),
             17 => {
-                record = record
-                    .with_header("n", n.to_string())
-                    .with_header("n", "last");
+                record = record.with_header("n", n.to_string()).with_header("n", "last");
             }
             19 => record.headers.push(("none".to_owned(), None)),
             23 => record.headers.push(("empty".to_owned(), Some(Vec::new()))),
@@ -29,9 +27,7 @@ fn shapes() -> impl Iterator<Item = OwnedRecord> {
         }
         // Its number, so that order can be checked whatever the value is.
         if record.value.as_ref().is_none_or(Vec::is_empty) {
-            record
-                .headers
-                .push(("number".to_owned(), Some(n.to_string().into_bytes())));
+            record.headers.push(("number".to_owned(), Some(n.to_string().into_bytes())));
         }
         record
     })
@@ -61,31 +57,19 @@ fn records_come_back_as_written() {
     for written in shapes() {
         let same_key = by_key.get_mut(&written.key).expect("the key came back");
         let back = same_key.remove(0);
-        assert_eq!(
-            (&back.value, &back.headers),
-            (&written.value, &written.headers)
-        );
+        assert_eq!((&back.value, &back.headers), (&written.value, &written.headers));
         assert!(
             back.time.is_some() && (written.time.is_none() || back.time == written.time),
             "{back:?}"
         );
         let origin = back.origin.as_ref().expect("readers set it");
-        assert_eq!(
-            (&*origin.connector, &*origin.topic),
-            ("kafka", &*topic.name)
-        );
-        assert_eq!(
-            *partitions.entry(written.key).or_insert(origin.partition),
-            origin.partition
-        );
+        assert_eq!((&*origin.connector, &*origin.topic), ("kafka", &*topic.name));
+        assert_eq!(*partitions.entry(written.key).or_insert(origin.partition), origin.partition);
     }
     let mut next = [0; 4];
     for record in &read {
         let partition = record.origin.as_ref().expect("readers set it").partition as usize;
-        assert_eq!(
-            record.position, next[partition],
-            "positions of a partition follow each other"
-        );
+        assert_eq!(record.position, next[partition], "positions of a partition follow each other");
         next[partition] += 1;
     }
 }
@@ -97,15 +81,8 @@ fn keys_lie_where_java_puts_them() {
     topic.fill(JAVA.map(|(key, _)| OwnedRecord::of(key).with_key(key)));
     let read = Reading::open(&topic.source().until_end(), true).read_all();
     for (key, partition) in JAVA {
-        let record = read
-            .iter()
-            .find(|record| record.text() == Some(key))
-            .expect("it came back");
-        assert_eq!(
-            record.origin.as_ref().expect("readers set it").partition,
-            partition,
-            "{key}"
-        );
+        let record = read.iter().find(|record| record.text() == Some(key)).expect("it came back");
+        assert_eq!(record.origin.as_ref().expect("readers set it").partition, partition, "{key}");
     }
 }
 

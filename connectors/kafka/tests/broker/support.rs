@@ -30,10 +30,7 @@ pub(crate) const LONG: Duration = Duration::from_mins(1);
 pub(crate) fn broker() -> Option<String> {
     let found = std::env::var("MILLSTREAM_TEST_KAFKA").ok();
     if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "MILLSTREAM_TEST_KAFKA must be set on CI"
-        );
+        assert!(std::env::var_os("CI").is_none(), "MILLSTREAM_TEST_KAFKA must be set on CI");
         println!("SKIPPED: MILLSTREAM_TEST_KAFKA is not set");
     }
     found
@@ -48,10 +45,7 @@ pub(crate) struct Topic {
 impl Topic {
     pub(crate) fn new(brokers: &str, prefix: &str, n_partitions: i32) -> Self {
         let unique = RandomState::new().hash_one(prefix);
-        let topic = Self {
-            brokers: brokers.to_owned(),
-            name: format!("{prefix}-{unique:016x}"),
-        };
+        let topic = Self { brokers: brokers.to_owned(), name: format!("{prefix}-{unique:016x}") };
         let new = NewTopic::new(&topic.name, n_partitions, TopicReplication::Fixed(1));
         let made = block_on(topic.admin().create_topics([&new], &AdminOptions::new()))
             .expect("the broker answers");
@@ -83,11 +77,8 @@ impl Topic {
     }
 
     pub(crate) fn delete(&self) {
-        block_on(
-            self.admin()
-                .delete_topics(&[&self.name], &AdminOptions::new()),
-        )
-        .expect("the topic is deleted");
+        block_on(self.admin().delete_topics(&[&self.name], &AdminOptions::new()))
+            .expect("the topic is deleted");
     }
 
     pub(crate) fn source(&self) -> Source {
@@ -115,10 +106,7 @@ impl Topic {
 impl Drop for Topic {
     fn drop(&mut self) {
         // A topic that is deleted already, or stays behind, is no failure of the test.
-        drop(block_on(
-            self.admin()
-                .delete_topics(&[&self.name], &AdminOptions::new()),
-        ));
+        drop(block_on(self.admin().delete_topics(&[&self.name], &AdminOptions::new())));
     }
 }
 
@@ -177,27 +165,14 @@ impl Writing {
         let (call, woken) = channel();
         // Nobody waits any more when the channel is gone.
         let wake = Wake::new(move || call.send(()).unwrap_or_default());
-        let cx = WriterContext {
-            open,
-            shard: 0,
-            n_shards: 1,
-            generation: 1,
-            wake: wake.clone(),
-        };
+        let cx = WriterContext { open, shard: 0, n_shards: 1, generation: 1, wake: wake.clone() };
         let writer = sink.writer(cx).expect("a writer");
-        Self {
-            writer,
-            rejected: Vec::new(),
-            wake,
-            woken,
-        }
+        Self { writer, rejected: Vec::new(), wake, woken }
     }
 
     pub(crate) fn poll(&mut self) {
         self.wake.reset();
-        self.writer
-            .poll(&mut self.rejected)
-            .expect("the client goes on");
+        self.writer.poll(&mut self.rejected).expect("the client goes on");
     }
 
     pub(crate) fn wait(&self) {
@@ -209,10 +184,7 @@ impl Writing {
         let mut from = 0;
         while from < batch.len() {
             self.poll();
-            let end = self
-                .writer
-                .write(epoch, batch, from)
-                .expect("the client goes on");
+            let end = self.writer.write(epoch, batch, from).expect("the client goes on");
             if end == from {
                 self.wait();
             }
@@ -254,10 +226,8 @@ impl Reading {
     ) -> Self {
         let mut finder = source.finder(open).expect("a finder");
         let found = finder.find().expect("partitions");
-        let wanted: Vec<_> = found
-            .into_iter()
-            .map(|partition| with_stored(partition, stored))
-            .collect();
+        let wanted: Vec<_> =
+            found.into_iter().map(|partition| with_stored(partition, stored)).collect();
         let assignments = finder.resolve(&wanted, Found::AtStart).expect("positions");
         finder.pin(&assignments).expect("pinned");
         let mut reading = Self::assigned(source, bounded, open, &assignments);
@@ -272,26 +242,15 @@ impl Reading {
         assignments: &[Assignment],
     ) -> Self {
         let finder = source.finder(open).expect("a finder");
-        let mut reader = source
-            .reader(reader_context(open, bounded))
-            .expect("a reader");
+        let mut reader = source.reader(reader_context(open, bounded)).expect("a reader");
         reader.assign(assignments).expect("assigned");
-        Self {
-            finder,
-            reader,
-            n_batches: 0,
-            batch: RecordBatch::default(),
-        }
+        Self { finder, reader, n_batches: 0, batch: RecordBatch::default() }
     }
 
     /// Reads one batch, or nothing within a second; `None` at the end.
     pub(crate) fn batch(&mut self) -> Option<&RecordBatch> {
         self.batch.clear();
-        match self
-            .reader
-            .read(&mut self.batch, Duration::from_secs(1))
-            .expect("reading goes on")
-        {
+        match self.reader.read(&mut self.batch, Duration::from_secs(1)).expect("reading goes on") {
             Read::End => return None,
             Read::Idle => assert!(self.batch.is_empty()),
             Read::Records => {
@@ -306,17 +265,8 @@ impl Reading {
     pub(crate) fn take(&mut self, n_records: usize) -> Vec<OwnedRecord> {
         let (mut records, start) = (Vec::new(), Instant::now());
         while records.len() < n_records {
-            assert!(
-                start.elapsed() < LONG,
-                "{} of {n_records} records came",
-                records.len()
-            );
-            records.extend(
-                self.batch()
-                    .expect("the source goes on")
-                    .iter()
-                    .map(Record::to_owned),
-            );
+            assert!(start.elapsed() < LONG, "{} of {n_records} records came", records.len());
+            records.extend(self.batch().expect("the source goes on").iter().map(Record::to_owned));
         }
         records
     }
@@ -333,18 +283,13 @@ impl Reading {
 
     pub(crate) fn confirm(&mut self, n_batches: u64) -> Vec<Confirmed> {
         let mut resume = Vec::new();
-        self.reader
-            .confirm(n_batches, &mut resume)
-            .expect("confirmed");
+        self.reader.confirm(n_batches, &mut resume).expect("confirmed");
         resume
     }
 }
 
 fn with_stored(partition: Partition, stored: &[Confirmed]) -> (Partition, Option<ResumePosition>) {
-    let found = stored
-        .iter()
-        .rev()
-        .find(|confirmed| confirmed.partition == partition);
+    let found = stored.iter().rev().find(|confirmed| confirmed.partition == partition);
     (partition, found.map(|confirmed| confirmed.resume.clone()))
 }
 
@@ -356,12 +301,7 @@ pub(crate) fn numbered(range: std::ops::Range<u64>) -> impl Iterator<Item = Owne
 pub(crate) fn numbers(records: &[OwnedRecord]) -> Vec<u64> {
     let mut numbers: Vec<_> = records
         .iter()
-        .map(|record| {
-            record
-                .text()
-                .and_then(|text| text.parse().ok())
-                .expect("a number")
-        })
+        .map(|record| record.text().and_then(|text| text.parse().ok()).expect("a number"))
         .collect();
     numbers.sort_unstable();
     numbers

@@ -29,10 +29,7 @@ fn record() -> impl Strategy<Value = OwnedRecord> {
 }
 
 fn batch_of(records: &[OwnedRecord]) -> RecordBatch {
-    let mut batch = RecordBatch {
-        ingest_micros: 77,
-        ..RecordBatch::default()
-    };
+    let mut batch = RecordBatch { ingest_micros: 77, ..RecordBatch::default() };
     for record in records {
         batch.push_owned(record);
     }
