@@ -170,3 +170,24 @@ fn what_the_compiler_cannot_see_is_a_fault_at_build() {
     assert!(report.contains("name two steps \"in\""), "{report}");
     assert!(report.contains("the error stream of step"), "{report}");
 }
+
+#[test]
+fn failure_of_a_source_leaves_on_its_error_stream() {
+    let mut items = numbered(6);
+    items.insert(3, TestItem::Abort);
+    let (source, sink) = (TestSource::new(items), TestSink::new());
+    let (from, to, count) = (source.clone(), sink.clone(), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&count);
+    let flow = Dataflow::new("source-errors", move |flow| {
+        let seen = Arc::clone(&seen);
+        let (records, failures) = flow.source_with_errors("in", from.clone());
+        records.sink("out", to.clone());
+        failures.for_each(move |failure| {
+            assert_eq!((failure.step.as_str(), failure.record.position), ("in", 3));
+            seen.fetch_add(1, Ordering::SeqCst);
+        });
+    });
+    run(&flow, Config::default()).expect("the source goes on");
+    assert_eq!((sink.len(), count.load(Ordering::SeqCst)), (6, 1));
+    assert_eq!(source.committed(), [7]);
+}

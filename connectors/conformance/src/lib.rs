@@ -12,7 +12,6 @@
 
 mod broken;
 pub mod cases;
-pub mod dataflow;
 mod reading;
 mod run;
 mod subject;
@@ -32,9 +31,11 @@ macro_rules! conformance {
             null_and_empty_are_read_apart,
             batches_keep_within_their_limits,
             read_waits_no_longer_than_asked,
+            idle_reader_does_not_spin,
             read_returns_when_records_arrive,
             bounded_source_ends,
             bounded_source_ends_without_records,
+            bounded_reader_ends_without_partitions,
             unknown_topic_names_a_suggestion,
         );
         $crate::conformance!(@tests $subject; positions:
@@ -55,6 +56,11 @@ macro_rules! conformance {
             refused_records_are_told_exactly_once,
             unconfirmed_epoch_is_never_durable,
             stalled_sink_takes_less_and_never_blocks,
+        );
+        $crate::conformance!(@tests $subject; dataflows:
+            dataflow_copies_all_in_order,
+            stopped_dataflow_goes_on_exactly,
+            dataflow_stopped_at_once_loses_nothing,
         );
     };
     (@tests $subject:expr; $group:ident: $($case:ident),+ $(,)?) => {
@@ -91,6 +97,7 @@ mod tests {
             include_str!("cases/reading.rs"),
             include_str!("cases/positions.rs"),
             include_str!("cases/writing.rs"),
+            include_str!("cases/dataflows.rs"),
         ] {
             let names = group
                 .lines()

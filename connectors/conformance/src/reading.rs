@@ -49,7 +49,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bytes: 128 << 10,
-            records: 10_000,
+            records: 7_000,
         }
     }
 }
@@ -66,10 +66,21 @@ impl Reading {
         limits: Limits,
         stored: &[Confirmed],
     ) -> Result<Self> {
-        let open = open_context("source");
-        let mut finder = source.finder(&open)?;
-        let mut partitions = finder.find()?;
+        let mut reading = Self::open_idle(subject, source, limits)?;
+        let mut partitions = reading.finder.find()?;
         partitions.sort();
+        reading.assign(&partitions, stored, Found::AtStart)?;
+        Ok(reading)
+    }
+
+    /// Opens a reader without partitions.
+    pub(crate) fn open_idle(
+        subject: &dyn Subject,
+        source: &dyn Source,
+        limits: Limits,
+    ) -> Result<Self> {
+        let open = open_context("source");
+        let finder = source.finder(&open)?;
         let bounded = source.capabilities().bounded;
         let (batch_bytes, batch_records) = (limits.bytes, limits.records);
         let cx = ReaderContext {
@@ -79,7 +90,7 @@ impl Reading {
             batch_records,
             bounded,
         };
-        let mut reading = Self {
+        Ok(Self {
             finder,
             reader: source.reader(cx)?,
             partitions: Vec::new(),
@@ -87,9 +98,7 @@ impl Reading {
             patience: subject.patience(),
             batch_bytes,
             batch_records,
-        };
-        reading.assign(&partitions, stored, Found::AtStart)?;
-        Ok(reading)
+        })
     }
 
     /// Resolves, pins and assigns partitions.

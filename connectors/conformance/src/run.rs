@@ -52,3 +52,45 @@ pub fn assert_caught(subject: &dyn Subject, case: Case, words: &str) {
 fn say_skipped(name: &str, why: &str) {
     writeln!(std::io::stderr(), "SKIPPED: {name}: {why}").expect("stderr can be written");
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_engine::batch::OwnedRecord;
+
+    use super::*;
+    use crate::cases::{positions, reading, writing};
+
+    /// Neither source nor sink, nor any ability.
+    struct Bare;
+
+    impl Subject for Bare {
+        fn create_topic(&self, _n_partitions: u32) -> String {
+            "topic".to_owned()
+        }
+
+        fn produce(&self, _topic: &str, _partition: u32, _records: &[OwnedRecord]) {}
+
+        fn records(&self, _topic: &str, _n_expected: usize) -> Vec<OwnedRecord> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn missing_ability_skips_a_case() {
+        let cases: [Case; 3] = [
+            reading::nothing_is_lost_or_repeated,
+            positions::expired_position_stops_reading,
+            writing::prefix_taken_is_never_sent_twice,
+        ];
+        for case in cases {
+            assert!(case(&Bare).is_err());
+            run("missing_ability_skips_a_case", &Bare, case);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the case was skipped")]
+    fn skipped_case_catches_nothing() {
+        assert_caught(&Bare, reading::nothing_is_lost_or_repeated, "");
+    }
+}

@@ -39,7 +39,9 @@ pub(crate) fn not_delivered(code: Kafka, topic: &str) -> Error {
             other => other,
         },
     };
-    let error = Error::new(kind, ours, "deliver a record to Kafka").at_topic(topic).with_source(reason(code));
+    let error = Error::new(kind, ours, "deliver a record to Kafka")
+        .at_topic(topic)
+        .with_source(reason(code));
     if ours == codes::TOO_LARGE {
         error.with_hint("Raise `with_max_record_bytes`, and `max.message.bytes` of the topic.")
     } else {
@@ -48,7 +50,10 @@ pub(crate) fn not_delivered(code: Kafka, topic: &str) -> Error {
 }
 
 /// A topic that the cluster does not have, with the name that was perhaps meant.
-pub(crate) fn unknown_topic<'a>(topic: &str, known: impl Iterator<Item = (&'a str, usize)>) -> Error {
+pub(crate) fn unknown_topic<'a>(
+    topic: &str,
+    known: impl Iterator<Item = (&'a str, usize)>,
+) -> Error {
     let known: Vec<_> = known.filter(|(name, _)| !name.starts_with("__")).collect();
     let error = Error::new(
         ErrorKind::Config,
@@ -64,7 +69,10 @@ pub(crate) fn unknown_topic<'a>(topic: &str, known: impl Iterator<Item = (&'a st
 }
 
 /// The candidate that is close enough to be what was meant.
-pub(crate) fn did_you_mean<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn did_you_mean<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     let most = (name.chars().count() / 3).max(2);
     candidates
         .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
@@ -76,14 +84,22 @@ pub(crate) fn did_you_mean<'a>(name: &str, candidates: impl Iterator<Item = &'a 
 /// The client's own words for a code, without the name of the code and of the side that said it.
 pub(crate) fn reason(code: Kafka) -> String {
     let text = code.to_string();
-    let words = text.split_once(" (").map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(')'));
-    let words = words.strip_prefix("Broker: ").or_else(|| words.strip_prefix("Local: ")).unwrap_or(words);
+    let words = text
+        .split_once(" (")
+        .map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(')'));
+    let words = words
+        .strip_prefix("Broker: ")
+        .or_else(|| words.strip_prefix("Local: "))
+        .unwrap_or(words);
     lower_first(words)
 }
 
 pub(crate) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| first.to_lowercase().chain(chars).collect())
+        .unwrap_or_default()
 }
 
 fn classify(code: Kafka) -> (ErrorKind, Code) {
@@ -97,10 +113,12 @@ fn classify(code: Kafka) -> (ErrorKind, Code) {
         | Kafka::GroupAuthorizationFailed
         | Kafka::ClusterAuthorizationFailed
         | Kafka::TransactionalIdAuthorizationFailed => (ErrorKind::Denied, codes::NOT_AUTHORISED),
-        Kafka::Authentication | Kafka::SaslAuthenticationFailed | Kafka::UnsupportedSASLMechanism => {
-            (ErrorKind::Denied, codes::BAD_LOGIN)
+        Kafka::Authentication
+        | Kafka::SaslAuthenticationFailed
+        | Kafka::UnsupportedSASLMechanism => (ErrorKind::Denied, codes::BAD_LOGIN),
+        Kafka::OffsetOutOfRange | Kafka::AutoOffsetReset => {
+            (ErrorKind::Corrupt, codes::EXPIRED_POSITION)
         }
-        Kafka::OffsetOutOfRange | Kafka::AutoOffsetReset => (ErrorKind::Corrupt, codes::EXPIRED_POSITION),
         Kafka::BadMessage | Kafka::BadCompression | Kafka::InvalidMessage => {
             (ErrorKind::Corrupt, codes::BAD_RECORD)
         }
@@ -113,9 +131,13 @@ fn classify(code: Kafka) -> (ErrorKind, Code) {
 
 fn hint(code: Kafka) -> Option<&'static str> {
     Some(match code {
-        Kafka::TopicAuthorizationFailed => "Needed: READ on the topic for a source, WRITE for a sink.",
+        Kafka::TopicAuthorizationFailed => {
+            "Needed: READ on the topic for a source, WRITE for a sink."
+        }
         Kafka::GroupAuthorizationFailed => "Needed: READ on the consumer group.",
-        Kafka::SaslAuthenticationFailed | Kafka::Authentication => "Check user, password and mechanism.",
+        Kafka::SaslAuthenticationFailed | Kafka::Authentication => {
+            "Check user, password and mechanism."
+        }
         _ => return None,
     })
 }
@@ -133,19 +155,29 @@ mod tests {
             "E0110 failed to find the topic \"order\": it does not exist on this cluster\n\
              Did you mean \"orders\" (6 partitions)?"
         );
-        assert!(unknown_topic("zzz", known.into_iter()).report().contains("Create it first"));
+        assert!(
+            unknown_topic("zzz", known.into_iter())
+                .report()
+                .contains("Create it first")
+        );
     }
 
     #[test]
     fn reasons_are_short_and_lower_case() {
         assert_eq!(reason(Kafka::MessageSizeTooLarge), "message size too large");
-        assert_eq!(reason(Kafka::BrokerTransportFailure), "broker transport failure");
+        assert_eq!(
+            reason(Kafka::BrokerTransportFailure),
+            "broker transport failure"
+        );
     }
 
     #[test]
     fn oversized_record_is_the_item_s_fault() {
         let error = not_delivered(Kafka::MessageSizeTooLarge, "orders");
-        assert_eq!((error.code(), error.kind()), (codes::TOO_LARGE, ErrorKind::BadItem));
+        assert_eq!(
+            (error.code(), error.kind()),
+            (codes::TOO_LARGE, ErrorKind::BadItem)
+        );
         assert!(!error.is_retryable());
         assert!(not_delivered(Kafka::MessageTimedOut, "orders").is_retryable());
     }

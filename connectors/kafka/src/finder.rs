@@ -24,17 +24,26 @@ struct Candidates<'a> {
 }
 
 impl Finder {
-    pub(crate) fn new(consumer: Consumer, config: SourceConfig, timeout: std::time::Duration) -> Self {
-        Self { consumer, config, timeout }
+    pub(crate) fn new(
+        consumer: Consumer,
+        config: SourceConfig,
+        timeout: std::time::Duration,
+    ) -> Self {
+        Self {
+            consumer,
+            config,
+            timeout,
+        }
     }
 
     /// Where one partition starts: explicit, else stored, else committed, else as the start setting says.
     fn start(&self, partition: &Partition, candidates: &Candidates<'_>) -> Result<u64> {
         let bounds = self.consumer.bounds(partition)?;
         let explicit = match &self.config.start {
-            Start::Explicit(positions) if candidates.found == Found::AtStart => {
-                positions.iter().find(|(named, _)| named == partition).map(|(_, position)| *position)
-            }
+            Start::Explicit(positions) if candidates.found == Found::AtStart => positions
+                .iter()
+                .find(|(named, _)| named == partition)
+                .map(|(_, position)| *position),
             _ => None,
         };
         if let Some(position) = explicit {
@@ -58,7 +67,13 @@ impl Finder {
     }
 
     /// A position that must still be at the broker.
-    fn check(&self, partition: &Partition, position: u64, bounds: Bounds, whose: &str) -> Result<u64> {
+    fn check(
+        &self,
+        partition: &Partition,
+        position: u64,
+        bounds: Bounds,
+        whose: &str,
+    ) -> Result<u64> {
         let Bounds { low, high } = bounds;
         if position > high {
             return Err(Error::new(
@@ -79,7 +94,10 @@ impl Finder {
             Expired::Earliest => low,
             Expired::Latest => high,
         };
-        self.consumer.raw.listener().warn(&format!("{}; reading goes on at {start}", expired.report()));
+        self.consumer
+            .raw
+            .listener()
+            .warn(&format!("{}; reading goes on at {start}", expired.report()));
         Ok(start)
     }
 }
@@ -88,7 +106,9 @@ impl Finder {
 pub(crate) fn expired(policy: Expired, partition: &Partition, what: &str, low: u64) -> Error {
     let error = Error::new(ErrorKind::Corrupt, codes::EXPIRED_POSITION, what)
         .at_partition(&partition.topic, partition.index)
-        .with_source(format!("it has expired, the oldest record there is has position {low}"));
+        .with_source(format!(
+            "it has expired, the oldest record there is has position {low}"
+        ));
     match policy {
         Expired::Stop => error.with_hint(
             "Records were deleted before they were read. Choose with `with_expired`: `Expired::Earliest` goes on at the \
@@ -100,15 +120,18 @@ pub(crate) fn expired(policy: Expired, partition: &Partition, what: &str, low: u
 
 /// A resume position of ours: the offset of the next record, in decimal.
 pub(crate) fn parse(partition: &Partition, position: &ResumePosition) -> Result<u64> {
-    position.0.parse().map_err(|error: std::num::ParseIntError| {
-        Error::new(
-            ErrorKind::Corrupt,
-            codes::EXPIRED_POSITION,
-            format!("read the stored position \"{position}\""),
-        )
-        .at_partition(&partition.topic, partition.index)
-        .with_source(error)
-    })
+    position
+        .0
+        .parse()
+        .map_err(|error: std::num::ParseIntError| {
+            Error::new(
+                ErrorKind::Corrupt,
+                codes::EXPIRED_POSITION,
+                format!("read the stored position \"{position}\""),
+            )
+            .at_partition(&partition.topic, partition.index)
+            .with_source(error)
+        })
 }
 
 impl PartitionFinder for Finder {
@@ -117,7 +140,10 @@ impl PartitionFinder for Finder {
         let mut partitions = Vec::new();
         for (topic, count) in self.config.topics.iter().zip(counts) {
             let first = Partition::new(topic, 0);
-            partitions.extend((0..count).map(|index| Partition { index, ..first.clone() }));
+            partitions.extend((0..count).map(|index| Partition {
+                index,
+                ..first.clone()
+            }));
         }
         Ok(partitions)
     }
@@ -147,7 +173,9 @@ impl PartitionFinder for Finder {
             Ok(Assignment {
                 partition: partition.clone(),
                 start: ResumePosition(start.to_string()),
-                committed: candidates.committed.map(|offset| ResumePosition(offset.to_string())),
+                committed: candidates
+                    .committed
+                    .map(|offset| ResumePosition(offset.to_string())),
             })
         };
         wanted.iter().map(assignment).collect()
@@ -159,8 +187,12 @@ impl PartitionFinder for Finder {
         }
         let mut starts = Vec::with_capacity(assignments.len());
         for assignment in assignments {
-            starts.push((&assignment.partition, offset_of(parse(&assignment.partition, &assignment.start)?)));
+            starts.push((
+                &assignment.partition,
+                offset_of(parse(&assignment.partition, &assignment.start)?),
+            ));
         }
-        self.consumer.commit_and_wait(&list(starts.into_iter()), self.timeout)
+        self.consumer
+            .commit_and_wait(&list(starts.into_iter()), self.timeout)
     }
 }

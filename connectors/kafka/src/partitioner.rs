@@ -14,7 +14,10 @@ pub(crate) fn partition_of(key: &[u8], n_partitions: u32) -> u32 {
 #[inline]
 pub(crate) fn murmur2(key: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
-    #[expect(clippy::cast_possible_truncation, reason = "the hash takes the length modulo 2^32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the hash takes the length modulo 2^32"
+    )]
     let mut hash = 0x9747_b28c ^ key.len() as u32;
     let (words, rest) = key.as_chunks::<4>();
     for word in words {
@@ -48,7 +51,12 @@ pub(crate) struct Chooser {
 }
 
 impl Chooser {
-    pub(crate) fn new(partitioner: Partitioner, batch_bytes: usize, linger_micros: u64, seed: u64) -> Self {
+    pub(crate) fn new(
+        partitioner: Partitioner,
+        batch_bytes: usize,
+        linger_micros: u64,
+        seed: u64,
+    ) -> Self {
         Self {
             by_key: partitioner == Partitioner::Murmur2Random,
             batch_bytes,
@@ -76,7 +84,10 @@ impl Chooser {
     }
 
     fn choose_any(&mut self, n_bytes: usize, n_partitions: u32) -> u32 {
-        if self.bytes_left < n_bytes || self.now_micros >= self.until_micros || self.sticky >= n_partitions {
+        if self.bytes_left < n_bytes
+            || self.now_micros >= self.until_micros
+            || self.sticky >= n_partitions
+        {
             self.sticky = self.next_random() % n_partitions;
             self.bytes_left = self.batch_bytes;
             self.until_micros = self.now_micros.saturating_add(self.linger_micros.max(1));
@@ -105,7 +116,10 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            (
+                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
+                -58_897_971,
+            ),
         ];
         for (key, hash) in known {
             assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");

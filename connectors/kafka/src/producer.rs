@@ -16,7 +16,7 @@ use crate::listener::Listener;
 use crate::raw::{Client, RawProducer};
 
 /// How long the number of partitions is believed.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_mins(1);
 
 /// How long to wait after a question that was not answered.
 const RETRY: Duration = Duration::from_secs(1);
@@ -43,8 +43,14 @@ struct Partitions {
 }
 
 impl Producer {
-    pub(crate) fn open(config: &ClientConfig, topic: &str, cx: &OpenContext, wake: &Wake) -> Result<Self> {
-        let failed = |error| error::from_client(&error, "set up the Kafka client").at_step(&cx.step);
+    pub(crate) fn open(
+        config: &ClientConfig,
+        topic: &str,
+        cx: &OpenContext,
+        wake: &Wake,
+    ) -> Result<Self> {
+        let failed =
+            |error| error::from_client(&error, "set up the Kafka client").at_step(&cx.step);
         let listener = Listener::new(&cx.step, Arc::clone(&cx.clock));
         let client = Client::new(config, topic, listener, wake.clone()).map_err(failed)?;
         let client = Arc::new(client);
@@ -53,18 +59,30 @@ impl Producer {
         let (ask, asked) = sync_channel(1);
         let (shared, wake) = (Arc::clone(&partitions), wake.clone());
         let refresh = move || keep_fresh(&client, &shared, &wake, &asked);
-        std::thread::Builder::new().name("kafka-topic".to_owned()).spawn(refresh).map_err(|error| {
-            Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, "start a thread for the Kafka client")
+        std::thread::Builder::new()
+            .name("kafka-topic".to_owned())
+            .spawn(refresh)
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Unavailable,
+                    codes::UNREACHABLE,
+                    "start a thread for the Kafka client",
+                )
                 .with_source(error)
                 .at_step(&cx.step)
-        })?;
-        Ok(Self { raw, partitions, ask })
+            })?;
+        Ok(Self {
+            raw,
+            partitions,
+            ask,
+        })
     }
 
     /// How many partitions the topic has; `None` until the cluster has told. The wake is called when it has.
     #[inline]
     pub(crate) fn n_partitions(&self) -> Option<u32> {
-        Some(self.partitions.n_partitions.load(Ordering::Relaxed)).filter(|n_partitions| *n_partitions > 0)
+        Some(self.partitions.n_partitions.load(Ordering::Relaxed))
+            .filter(|n_partitions| *n_partitions > 0)
     }
 
     /// Asks for the number of partitions again, soon.
@@ -75,7 +93,11 @@ impl Producer {
 
     /// Why the topic cannot be written, as the cluster said last.
     pub(crate) fn topic_error(&self) -> Option<RDKafkaErrorCode> {
-        self.partitions.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.partitions
+            .failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
@@ -84,14 +106,19 @@ fn keep_fresh(client: &Client, partitions: &Partitions, wake: &Wake, asked: &Rec
     loop {
         let wait = match client.n_partitions(QUESTION) {
             Ok(n_partitions) if n_partitions > 0 => {
-                let before = partitions.n_partitions.swap(n_partitions, Ordering::Relaxed);
+                let before = partitions
+                    .n_partitions
+                    .swap(n_partitions, Ordering::Relaxed);
                 if before != n_partitions {
                     wake.wake();
                 }
                 REFRESH
             }
             Err(code) if is_lasting(code) => {
-                *partitions.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+                *partitions
+                    .failed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner) = Some(code);
                 wake.wake();
                 RETRY
             }

@@ -33,7 +33,9 @@ impl Receipts {
     /// Takes the oldest batches, and tells of the end of each of their runs, in order.
     pub(crate) fn confirm(&mut self, n_batches: u64, mut each: impl FnMut(RunEnd)) {
         for _ in 0..n_batches {
-            let Some(n_ends) = self.n_ends.pop_front() else { return };
+            let Some(n_ends) = self.n_ends.pop_front() else {
+                return;
+            };
             self.ends.drain(..n_ends).for_each(&mut each);
         }
     }
@@ -47,7 +49,12 @@ mod tests {
     fn confirmed_batches_come_in_order() {
         let mut receipts = Receipts::default();
         for (batch, runs) in [(0_u64, 2_usize), (1, 1), (2, 3)] {
-            (0..runs).for_each(|lane| receipts.run_ended(RunEnd { lane, next: batch * 10 }));
+            (0..runs).for_each(|lane| {
+                receipts.run_ended(RunEnd {
+                    lane,
+                    next: batch * 10,
+                });
+            });
             receipts.batch_ended();
         }
         receipts.run_ended(RunEnd { lane: 9, next: 99 });

@@ -39,7 +39,8 @@ struct Job<'b> {
 impl Writer {
     pub(crate) fn new(producer: Producer, config: &SinkConfig, cx: WriterContext) -> Self {
         let linger = u64::try_from(config.linger.as_micros()).unwrap_or(u64::MAX);
-        let seed = cx.open.clock.micros() ^ (cx.shard as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let seed =
+            cx.open.clock.micros() ^ (cx.shard as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self {
             producer: Some(producer),
             chooser: Chooser::new(config.partitioner, config.batch_bytes, linger, seed),
@@ -55,8 +56,13 @@ impl Writer {
     /// The index of the first record that the queue has no room for, and the bytes of those before. A record that is larger than
     /// the whole queue goes alone.
     fn admit(&self, producer: &Producer, batch: &RecordBatch, from: usize) -> (usize, usize) {
-        let (n_records, queued) = producer.raw.slots(|slots| (slots.n_records(), slots.n_bytes()));
-        let room = self.max_records.saturating_sub(n_records).min(batch.len() - from);
+        let (n_records, queued) = producer
+            .raw
+            .slots(|slots| (slots.n_records(), slots.n_bytes()));
+        let room = self
+            .max_records
+            .saturating_sub(n_records)
+            .min(batch.len() - from);
         let bytes_left = self.max_bytes.saturating_sub(queued);
         let mut n_bytes = 0;
         for index in from..from + room {
@@ -74,7 +80,9 @@ impl Writer {
         let mut bucket = std::mem::take(&mut self.buckets[partition as usize]);
         let mut outgoing: Vec<Outgoing<'b>> = recycle(std::mem::take(&mut self.outgoing));
         let tag = Tag::new(job.slot, 0, false);
-        let records = bucket.iter().filter_map(|index| job.batch.get(*index as usize));
+        let records = bucket
+            .iter()
+            .filter_map(|index| job.batch.get(*index as usize));
         outgoing.extend(records.map(|record| Outgoing::new(record, tag)));
         if producer.raw.produce(partition, &mut outgoing) < outgoing.len() {
             for (index, message) in bucket.iter().zip(&outgoing) {
@@ -90,11 +98,21 @@ impl Writer {
     }
 
     /// Hands one record over that has headers or a time, after those before it.
-    fn write_one(&mut self, producer: &Producer, job: &Job<'_>, record: Record<'_>, partition: u32) {
+    fn write_one(
+        &mut self,
+        producer: &Producer,
+        job: &Job<'_>,
+        record: Record<'_>,
+        partition: u32,
+    ) {
         if !self.buckets[partition as usize].is_empty() {
             self.flush(producer, job, partition);
         }
-        let tag = Tag::new(job.slot, record.headers().encoded().len(), record.time().is_some());
+        let tag = Tag::new(
+            job.slot,
+            record.headers().encoded().len(),
+            record.time().is_some(),
+        );
         if let Err(code) = producer.raw.produce_one(partition, record, tag) {
             self.refuse(producer, job, tag, (record, partition, code));
         }
@@ -109,15 +127,26 @@ impl Writer {
         tag: Tag,
         (record, partition, code): (Record<'_>, u32, RDKafkaErrorCode),
     ) {
-        debug_assert!(code != RDKafkaErrorCode::QueueFull, "the writer's bound comes before the client's");
-        if matches!(code, RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic) {
+        debug_assert!(
+            code != RDKafkaErrorCode::QueueFull,
+            "the writer's bound comes before the client's"
+        );
+        if matches!(
+            code,
+            RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic
+        ) {
             producer.refresh();
         }
         let error = not_delivered(code, &self.topic)
             .at_partition(&self.topic, partition)
             .at_step(&self.cx.open.step)
             .at_epoch(job.epoch);
-        let rejected = Rejected { epoch: job.epoch, record: record.to_owned(), error, attempts: 0 };
+        let rejected = Rejected {
+            epoch: job.epoch,
+            record: record.to_owned(),
+            error,
+            attempts: 0,
+        };
         producer.raw.slots(|slots| {
             slots.refuse(rejected);
             slots.settle(tag, record.n_bytes());
@@ -125,13 +154,22 @@ impl Writer {
         self.cx.wake.wake();
     }
 
-    fn write_to(&mut self, producer: &Producer, epoch: u64, batch: &RecordBatch, from: usize) -> usize {
-        let Some(n_partitions) = producer.n_partitions() else { return from };
+    fn write_to(
+        &mut self,
+        producer: &Producer,
+        epoch: u64,
+        batch: &RecordBatch,
+        from: usize,
+    ) -> usize {
+        let Some(n_partitions) = producer.n_partitions() else {
+            return from;
+        };
         let (end, n_bytes) = self.admit(producer, batch, from);
         if end == from {
             return from;
         }
-        self.buckets.resize_with(self.buckets.len().max(n_partitions as usize), Vec::new);
+        self.buckets
+            .resize_with(self.buckets.len().max(n_partitions as usize), Vec::new);
         self.chooser.set_now(self.cx.open.clock.micros());
         let slot = producer.raw.slots(|slots| {
             let slot = slots.open(epoch);
@@ -140,8 +178,12 @@ impl Writer {
         });
         let job = Job { batch, epoch, slot };
         for index in from..end {
-            let Some(record) = batch.get(index) else { break };
-            let partition = self.chooser.choose(record.key(), record.n_bytes(), n_partitions);
+            let Some(record) = batch.get(index) else {
+                break;
+            };
+            let partition = self
+                .chooser
+                .choose(record.key(), record.n_bytes(), n_partitions);
             if record.time().is_none() && record.headers().is_empty() {
                 self.buckets[partition as usize].push(u32::try_from(index).unwrap_or(u32::MAX));
             } else {
@@ -164,7 +206,8 @@ impl Writer {
                 }
                 _ => (ErrorKind::Unavailable, codes::NOT_DELIVERED),
             };
-            let error = Error::new(kind, ours, "write to Kafka: the client cannot go on").with_source(reason);
+            let error = Error::new(kind, ours, "write to Kafka: the client cannot go on")
+                .with_source(reason);
             return Some(error.at_topic(&self.topic).at_step(&self.cx.open.step));
         }
         let code = producer.topic_error()?;
@@ -180,14 +223,18 @@ impl Writer {
 
 impl WriterContract for Writer {
     fn write(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> Result<usize> {
-        let Some(producer) = self.producer.take() else { return Ok(from) };
+        let Some(producer) = self.producer.take() else {
+            return Ok(from);
+        };
         let end = self.write_to(&producer, epoch, batch, from);
         self.producer = Some(producer);
         Ok(end)
     }
 
     fn poll(&mut self, rejected: &mut Vec<Rejected>) -> Result<()> {
-        let Some(producer) = &self.producer else { return Ok(()) };
+        let Some(producer) = &self.producer else {
+            return Ok(());
+        };
         producer.raw.poll();
         let first = rejected.len();
         producer.raw.slots(|slots| slots.collect(rejected));
@@ -215,5 +262,8 @@ fn size_of_record(record: Record<'_>) -> usize {
 /// An empty vector of another lifetime in the same memory.
 fn recycle<'b>(mut outgoing: Vec<Outgoing<'_>>) -> Vec<Outgoing<'b>> {
     outgoing.clear();
-    outgoing.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
+    outgoing
+        .into_iter()
+        .map(|_| unreachable!("the vector was cleared"))
+        .collect()
 }

@@ -230,6 +230,8 @@ impl Broker {
 
     /// Opens a consumer of all partitions that goes on where its group has committed.
     ///
+    /// Consumers of one group do not share the work: each reads all partitions, and the last commit counts.
+    ///
     /// # Errors
     /// *Config* when the topic does not exist.
     pub fn group_consumer(&self, topic: &str, group: &str) -> Result<Consumer> {

@@ -35,6 +35,8 @@ pub struct Consumer {
     group: Option<String>,
     expired: Expired,
     takes_all: bool,
+    /// Whether reading is over once every assigned partition has reached its end; otherwise it waits.
+    ends: bool,
     scratch: RecordBatch,
 }
 
@@ -60,6 +62,7 @@ impl Consumer {
             group: None,
             expired,
             takes_all: false,
+            ends: false,
             scratch: RecordBatch::default(),
         }
     }
@@ -82,11 +85,19 @@ impl Consumer {
         Ok(())
     }
 
-    /// Whether every assigned partition has reached its end.
+    /// Lets reading end once every assigned partition has reached its end; also when there is none.
+    pub(crate) fn with_end(mut self, ends: bool) -> Self {
+        self.ends = ends;
+        self
+    }
+
+    /// Whether reading is over.
     pub(crate) fn has_ended(&self) -> bool {
-        self.cursors
-            .iter()
-            .all(|cursor| cursor.position >= cursor.until)
+        self.ends
+            && self
+                .cursors
+                .iter()
+                .all(|cursor| cursor.position >= cursor.until)
     }
 
     /// Records that were not read yet.
@@ -164,7 +175,7 @@ impl Consumer {
             if !state.planned.frozen {
                 self.fill(&state, batch, limits)?;
             }
-            if !batch.is_empty() || wait.is_zero() || self.has_ended() && !self.takes_all {
+            if !batch.is_empty() || wait.is_zero() || self.has_ended() {
                 return Ok(());
             }
             let until = *deadline.get_or_insert_with(|| Instant::now() + wait);

@@ -3,6 +3,7 @@
 //! Invariant: positions are contiguous from `first` to before `next`; a record never changes once it is appended.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use millstream_engine::batch::{Entry, Record, RecordBatch};
 
@@ -27,6 +28,26 @@ struct Segment {
     base: u64,
     bytes: usize,
     records: RecordBatch,
+}
+
+impl Segment {
+    /// The index up to which records of `range` fit into `out`; an empty batch takes one of any size.
+    fn fitting(&self, range: Range<usize>, out: &RecordBatch, limits: Limits) -> usize {
+        let room = limits.records.saturating_sub(out.len());
+        let mut n_bytes = out.n_bytes();
+        let is_empty = out.is_empty();
+        for index in range.clone() {
+            let Some(record) = self.records.get(index) else {
+                return index;
+            };
+            n_bytes += record.n_bytes();
+            let first = is_empty && index == range.start;
+            if index - range.start >= room || (!first && n_bytes > limits.bytes) {
+                return index;
+            }
+        }
+        range.end
+    }
 }
 
 /// Emptied segments, ready for new records.
@@ -161,14 +182,13 @@ impl Log {
         for segment in self.segments.iter().skip(first) {
             let skip = usize::try_from(at - segment.base).unwrap_or(usize::MAX);
             let take = usize::try_from(until.saturating_sub(at)).unwrap_or(usize::MAX);
-            for record in segment.records.iter().skip(skip).take(take) {
-                let full = out.len() >= limits.records
-                    || (!out.is_empty() && out.n_bytes() + record.n_bytes() > limits.bytes);
-                if full {
-                    return at;
-                }
-                out.push_record(record);
-                at += 1;
+            let end = segment.records.len().min(skip.saturating_add(take));
+            let fitting = skip..segment.fitting(skip..end, out, limits);
+            let is_full = fitting.end < end;
+            at += fitting.len() as u64;
+            out.push_range(&segment.records, fitting);
+            if is_full {
+                return at;
             }
             if at >= until {
                 break;

@@ -43,7 +43,8 @@ pub(crate) struct MemoryReader {
 impl MemoryReader {
     pub(crate) fn new(topic: Arc<Topic>, source: &Source, cx: ReaderContext) -> Self {
         Self {
-            consumer: Consumer::of_none(topic, source.expired),
+            consumer: Consumer::of_none(topic, source.expired)
+                .with_end(cx.bounded && source.until_end),
             group: source.group_name(&cx.open),
             cx,
             until_end: source.until_end,
@@ -102,8 +103,11 @@ impl Reader for MemoryReader {
             self.remember(batch);
             return Ok(Read::Records);
         }
-        let ended = self.cx.bounded && self.until_end && self.consumer.has_ended();
-        Ok(if ended { Read::End } else { Read::Idle })
+        Ok(if self.consumer.has_ended() {
+            Read::End
+        } else {
+            Read::Idle
+        })
     }
 
     fn confirm(&mut self, n_batches: u64, resume: &mut Vec<Confirmed>) -> Result<()> {

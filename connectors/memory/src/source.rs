@@ -37,7 +37,7 @@ pub(crate) fn origin(topic: &str, partition: u32) -> Origin {
 ///
 /// let broker = Broker::new();
 /// broker.create_topic("orders", 3)?;
-/// let source = Source::new(&broker, "orders").group("billing").start(Start::Latest);
+/// let source = Source::new(&broker, "orders").with_group("billing").with_start(Start::Latest);
 /// # let _ = source;
 /// # Ok::<_, millstream_engine::Error>(())
 /// ```
@@ -68,28 +68,28 @@ impl Source {
 
     /// Names the group whose positions are kept; `<dataflow>.<step>` by default.
     #[must_use]
-    pub fn group(mut self, group: impl Into<String>) -> Self {
+    pub fn with_group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
         self
     }
 
     /// Where reading starts when there is no position yet; [`Start::Earliest`] by default.
     #[must_use]
-    pub fn start(mut self, start: Start) -> Self {
+    pub fn with_start(mut self, start: Start) -> Self {
         self.start = start;
         self
     }
 
     /// Starts a partition at this position, whatever was stored or committed before.
     #[must_use]
-    pub fn start_at(mut self, partition: u32, position: u64) -> Self {
+    pub fn with_position(mut self, partition: u32, position: u64) -> Self {
         self.positions.insert(partition, position);
         self
     }
 
     /// What to do with an expired position; [`Expired::Stop`] by default.
     #[must_use]
-    pub fn expired(mut self, expired: Expired) -> Self {
+    pub fn with_expired(mut self, expired: Expired) -> Self {
         self.expired = expired;
         self
     }

@@ -47,6 +47,11 @@ impl Entry {
         }
     }
 
+    /// Where the record's bytes end in the arena.
+    fn end(self) -> usize {
+        self.offset as usize + self.key_bytes() + self.value_bytes() + self.headers_len as usize
+    }
+
     #[inline]
     pub(super) fn has_key(self) -> bool {
         self.key_len != NONE
@@ -223,6 +228,34 @@ impl RecordBatch {
         });
     }
 
+    /// Appends copies of the records of `other` at `range`, with one copy of their bytes: the records must lie one after the
+    /// other in its arena, as they were pushed. Origins are not carried over.
+    ///
+    /// # Panics
+    /// When the range lies outside `other`, or the arena would pass 4 GiB.
+    pub fn push_range(&mut self, other: &Self, range: std::ops::Range<usize>) {
+        let entries = &other.entries[range];
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return;
+        };
+        let (from, to) = (first.offset as usize, last.end());
+        let shift = self.arena.len();
+        self.arena.extend_from_slice(&other.arena[from..to]);
+        assert!(
+            u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE),
+            "a batch holds at most 4 GiB"
+        );
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "asserted above: the whole arena fits u32"
+        )]
+        let moved = |entry: &Entry| Entry {
+            offset: (entry.offset as usize - from + shift) as u32,
+            ..*entry
+        };
+        self.entries.extend(entries.iter().map(moved));
+    }
+
     /// Appends an owned record.
     pub fn push_owned(&mut self, record: &OwnedRecord) {
         if let Some(origin) = &record.origin {
@@ -361,6 +394,19 @@ mod tests {
             .collect();
         assert_eq!(seen, [(3, 1), (5, 1), (7, 2)]);
         assert_eq!(batch.get(0).unwrap().value(), Some(&b"3"[..]));
+    }
+
+    #[test]
+    fn ranges_are_copied_whole() {
+        let (from, mut to) = (numbered(9), numbered(2));
+        to.push_range(&from, 3..6);
+        to.push_range(&from, 4..4);
+        let seen: Vec<_> = to
+            .iter()
+            .map(|r| (r.position(), r.value_or_empty().to_vec()))
+            .collect();
+        let wanted = [0, 1, 3, 4, 5].map(|n: u64| (n, n.to_string().into_bytes()));
+        assert_eq!(seen, wanted);
     }
 
     #[test]

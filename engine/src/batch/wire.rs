@@ -83,7 +83,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RecordBatch, Damage> {
     let mut end = 0;
     for _ in 0..n_records {
         let entry = input.entry(end)?;
-        end = entry.end().ok_or("its records pass 4 GiB")?;
+        end = entry.checked_end().ok_or("its records pass 4 GiB")?;
         batch.entries.push(entry);
     }
     if end as usize != n_bytes {
@@ -108,7 +108,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RecordBatch, Damage> {
 
 impl Entry {
     /// Where the record ends in the arena; none beyond 4 GiB.
-    fn end(self) -> Option<u32> {
+    fn checked_end(self) -> Option<u32> {
         let len = self.key_bytes() + self.value_bytes() + self.headers_len as usize;
         self.offset
             .checked_add(u32::try_from(len).ok()?)

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::probe::Handle as Probe;
 
+use super::error_record::ErrorRecord;
+use super::item_stream::Stream;
 use super::pool::Pool;
 use super::record_stream::RecordStream;
 use super::source_operator::SourceState;
@@ -16,6 +18,7 @@ use crate::batch::RecordBatch;
 use crate::error::{Error, ErrorKind, codes};
 use crate::runtime::{Shared, Wake};
 use crate::sink::{Sink, Writer};
+use crate::runtime::OnFailure;
 use crate::source::Source;
 use crate::stage::{FromSource, Records, StepId};
 
@@ -44,6 +47,7 @@ impl Step {
 pub(crate) struct SourceSlot {
     pub(crate) name: Arc<str>,
     pub(crate) source: Box<dyn Source>,
+    pub(crate) on_failure: OnFailure,
     pub(crate) state: Rc<RefCell<SourceState>>,
 }
 
@@ -160,6 +164,11 @@ impl Build {
             .unwrap_or_default()
     }
 
+    /// What kind of step it is.
+    pub(crate) fn kind(&self, id: StepId) -> &'static str {
+        self.steps.borrow().get(id.0 as usize).map_or("", |step| step.kind)
+    }
+
     /// Notes an operator of the graph: what it is fed by and which stages it runs.
     pub(crate) fn operator(&self, kind: &str, stages: &[StepId]) {
         let mut edges = self.edges.borrow_mut();
@@ -206,6 +215,21 @@ impl<'s> Flow<'s> {
         let id = self.build.step("source", Some(name), Location::caller());
         let handle = self.add_source(id, name, Box::new(source));
         RecordStream::from_source(self.clone(), handle, id)
+    }
+
+    /// Adds a source named `name` whose own failures leave on a stream instead of stopping the dataflow.
+    ///
+    /// After a failure the source is asked again, with a wait that grows; ten failures in a row without a record between them
+    /// stop the dataflow all the same.
+    #[track_caller]
+    pub fn source_with_errors(
+        &self,
+        name: &str,
+        source: impl Source,
+    ) -> (RecordStream<'s, Records<FromSource>>, Stream<'s, ErrorRecord>) {
+        let id = self.build.step("source", Some(name), Location::caller());
+        let handle = self.add_source(id, name, Box::new(source)).going_on();
+        RecordStream::from_source_with_errors(self.clone(), handle, id)
     }
 
     /// Workers of the whole dataflow.

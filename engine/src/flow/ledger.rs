@@ -37,9 +37,15 @@ impl Ledger {
         self.held < self.limit
     }
 
-    /// Whether the epoch should close early, so that bytes come back sooner.
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.held > self.limit / 2
+    /// Whether `epoch` should close early, so that bytes come back sooner: half the ledger is in use, and this epoch has had a
+    /// share of it that is worth a progress round.
+    pub(crate) fn should_close(&self, epoch: u64) -> bool {
+        let of_epoch = self
+            .unwritten
+            .back()
+            .filter(|last| last.0 == epoch)
+            .map_or(0, |last| last.1);
+        self.held > self.limit / 2 && of_epoch >= self.limit / 16
     }
 
     /// Bytes in flight.
@@ -105,7 +111,7 @@ mod tests {
         ledger.charge(10, 30, 3, 1);
         ledger.charge(10, 30, 3, 2);
         ledger.charge(20, 50, 5, 3);
-        assert!(!ledger.has_room() && ledger.is_half_full());
+        assert!(!ledger.has_room() && ledger.should_close(20) && !ledger.should_close(30));
         assert!(ledger.release_written(|epoch| epoch >= 20));
         assert_eq!(ledger.held(), 50);
         assert!(ledger.next_durable(|_| true).is_none());

@@ -43,6 +43,19 @@ impl<'s> RecordStream<'s, Records<FromSource>> {
     }
 }
 
+impl<'s> RecordStream<'s, Records<FromSource>> {
+    /// The source's own errors leave at port 0 of its operator.
+    pub(crate) fn from_source_with_errors(
+        flow: Flow<'s>,
+        handle: SourceRef,
+        step: StepId,
+    ) -> (Self, Stream<'s, ErrorRecord>) {
+        let mut stream = Self::from_source(flow, handle, step);
+        let (_route, errors) = stream.parts.split();
+        (stream, errors)
+    }
+}
+
 impl<'s> RecordStream<'s> {
     pub(crate) fn from_edge(flow: Flow<'s>, edge: RecordEdge<'s>, step: StepId) -> Self {
         Self {

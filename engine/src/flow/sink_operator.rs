@@ -265,21 +265,11 @@ impl SinkOperator {
     }
 }
 
-fn error_record(build: &Build, step: &str, rejected: Rejected) -> ErrorRecord {
-    let cause = rejected
-        .error
-        .cause()
-        .map(|c| format!(": {c}"))
-        .unwrap_or_default();
-    ErrorRecord {
-        dataflow: build.shared.dataflow.to_string(),
-        step: step.to_owned(),
-        code: rejected.error.code().to_string(),
-        error: format!("failed to {}{cause}", rejected.error),
-        record: rejected.record,
-        failed_at: build.shared.clock.unix_millis(),
-        attempts: rejected.attempts,
-    }
+fn error_record(build: &Build, step: &Arc<str>, rejected: Rejected) -> ErrorRecord {
+    let cause = rejected.error.cause().map(|c| format!(": {c}")).unwrap_or_default();
+    let text = format!("failed to {}{cause}", rejected.error);
+    let record = ErrorRecord::now(build, step, rejected.error.code(), text, rejected.record);
+    ErrorRecord { attempts: rejected.attempts, ..record }
 }
 
 /// Holds the older of what is held and the input's epoch.

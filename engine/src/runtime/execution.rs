@@ -358,7 +358,6 @@ impl WorkerStart {
         if !graceful {
             flow.drop_dataflow(worker);
         }
-        flow.settle();
         let deadline = if graceful {
             self.shared.config.stop_deadline
         } else {

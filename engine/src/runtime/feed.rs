@@ -190,7 +190,7 @@ impl Feed {
             Self::Here(feed) => {
                 if feed.spare.len() < 4 {
                     let mut batch = batch;
-                    batch.clear();
+                    feed.reader.recycle(&mut batch);
                     feed.spare.push(batch);
                 }
             }

@@ -82,6 +82,11 @@ impl Shared {
         before.max(now)
     }
 
+    /// The newest epoch of any worker of the process.
+    pub(crate) fn newest_epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// The epoch length in microseconds.
     pub(crate) fn epoch_micros(&self) -> u64 {
         u64::try_from(self.config.epoch.as_micros())

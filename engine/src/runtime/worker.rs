@@ -139,11 +139,13 @@ impl WorkerFlow {
         }
         let (feed, end) = Feed::pair(self.shared.config.queue_batches);
         let wake = slot.state.borrow().wake.clone();
+        let on_failure = slot.on_failure;
         let thread = ReaderThread {
             shared: Arc::clone(&self.shared),
             name: slot.name,
             wake,
             end,
+            on_failure,
         };
         thread.spawn(slot.source, cx, first)?;
         Ok(feed)
@@ -152,7 +154,7 @@ impl WorkerFlow {
     /// Runs until the dataflow has ended or was stopped; says whether it ended with everything durable.
     pub(crate) fn run(&mut self, worker: &mut Worker, mail: &Mail) -> bool {
         let mut spin_until = Instant::now();
-        let mut next_slot = 0;
+        let (mut next_slot, mut seen_epoch) = (0, 0);
         loop {
             if self.shared.stop() == Stop::Now {
                 self.drop_dataflow(worker);
@@ -160,8 +162,10 @@ impl WorkerFlow {
             }
             self.take_mail(mail);
             let now = self.shared.clock.micros();
-            if now >= next_slot || self.stop_has_changed() {
+            let newest = self.shared.newest_epoch();
+            if now >= next_slot || newest > seen_epoch || self.stop_has_changed() {
                 self.activate_sources();
+                seen_epoch = newest;
                 let length = self.shared.epoch_micros();
                 next_slot = (now / length + 1) * length;
             }
@@ -170,7 +174,7 @@ impl WorkerFlow {
             }
             self.step(worker, self.wait(spin_until, now, next_slot));
             if !worker.has_dataflows() {
-                return self.shared.stop() != Stop::Now;
+                return self.shared.stop() != Stop::Now && self.settle_all();
             }
         }
     }
@@ -231,6 +235,16 @@ impl WorkerFlow {
                 tracing::warn!(source = %name, "{}", error.report());
             }
         }
+    }
+
+    /// The graph has ended, so every sink has made everything durable, whether or not a probe ran once more to see it.
+    pub(crate) fn settle_all(&self) -> bool {
+        for state in self.build.states.borrow().iter() {
+            state
+                .borrow_mut()
+                .settle(&self.shared, |_| false, |_| false);
+        }
+        true
     }
 
     fn take_mail(&self, mail: &Mail) {

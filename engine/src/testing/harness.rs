@@ -135,9 +135,9 @@ impl Harness {
             }
         }
         let done = !self.worker.has_dataflows();
-        if let Some(mut flow) = self.flow.take() {
-            flow.settle();
-            flow.close(done, Duration::ZERO);
+        if let Some(flow) = self.flow.take() {
+            let graceful = done && flow.settle_all();
+            flow.close(graceful, Duration::ZERO);
         }
         Ok(())
     }

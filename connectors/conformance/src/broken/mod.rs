@@ -30,6 +30,8 @@ pub enum Fault {
     ReturnsEmptyBatches,
     /// The reader waits longer than asked.
     WaitsTooLong,
+    /// The reader does not wait at all.
+    NeverWaits,
     /// The reader waits out its time although records arrived.
     NeverReturnsEarly,
     /// The bounded reader does not end.

@@ -132,10 +132,10 @@ impl Reader for BrokenReader {
 
     fn read(&mut self, batch: &mut RecordBatch, wait: Duration) -> Result<Read> {
         let start = Instant::now();
-        let asked = if self.fault == Fault::WaitsTooLong {
-            wait + LATE
-        } else {
-            wait
+        let asked = match self.fault {
+            Fault::WaitsTooLong => wait + LATE,
+            Fault::NeverWaits => Duration::ZERO,
+            _ => wait,
         };
         let read = self.reader.read(batch, asked)?;
         match (self.fault, read) {

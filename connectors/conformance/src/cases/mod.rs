@@ -2,6 +2,7 @@
 //!
 //! Invariant: every public function here is listed in [`crate::conformance!`].
 
+pub mod dataflows;
 pub mod positions;
 pub mod reading;
 pub mod writing;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use millstream_engine::batch::OwnedRecord;
 use millstream_engine::error::codes;
-use millstream_engine::source::Read;
+use millstream_engine::source::{Read, Source};
 
 use super::source_of;
 use crate::reading::{Limits, Reading, number, numbered, numbers, open_context, partition};
@@ -198,6 +198,37 @@ pub fn read_waits_no_longer_than_asked(subject: &dyn Subject) -> Result<(), Skip
     Ok(())
 }
 
+/// `read` that brings nothing has waited: otherwise its thread would spin. So does a reader without partitions, which is
+/// what a worker has when there are more workers than partitions.
+///
+/// # Errors
+/// Skipped without a source.
+pub fn idle_reader_does_not_spin(subject: &dyn Subject) -> Result<(), Skipped> {
+    const N_READS: u32 = 5;
+    let wait = Duration::from_millis(40);
+    let topic = subject.create_topic(1);
+    let source = source_of(subject, &topic, &SourceSetup::default())?;
+    let mut assigned = Reading::open(subject, &*source, Limits::default()).expect("opening");
+    let mut unassigned = Reading::open_idle(subject, &*source, Limits::default()).expect("opening");
+    for reading in [&mut assigned, &mut unassigned] {
+        let start = Instant::now();
+        for _ in 0..N_READS {
+            assert_eq!(
+                reading.read(wait).expect("reading"),
+                Read::Idle,
+                "nothing is no record"
+            );
+        }
+        assert!(
+            start.elapsed() > wait * N_READS / 2,
+            "read waits when there is nothing"
+        );
+    }
+    assigned.close();
+    unassigned.close();
+    Ok(())
+}
+
 /// `read` returns long before its wait is over when a record arrives.
 ///
 /// # Errors
@@ -255,15 +286,40 @@ pub fn bounded_source_ends_without_records(subject: &dyn Subject) -> Result<(), 
     Ok(())
 }
 
-fn read_to_the_end(subject: &dyn Subject, topic: &str) -> Result<usize, Skipped> {
+/// A bounded reader without partitions ends.
+///
+/// # Errors
+/// Skipped without a bounded source.
+pub fn bounded_reader_ends_without_partitions(subject: &dyn Subject) -> Result<(), Skipped> {
+    let topic = subject.create_topic(1);
+    subject.produce(&topic, 0, &numbered(0..10));
+    let source = source_that_ends(subject, &topic)?;
+    let reading = Reading::open_idle(subject, &*source, Limits::default()).expect("opening");
+    assert_eq!(
+        count_to_the_end(subject, reading),
+        0,
+        "no partition is no record"
+    );
+    Ok(())
+}
+
+fn source_that_ends(subject: &dyn Subject, topic: &str) -> Result<Box<dyn Source>, Skipped> {
     let setup = SourceSetup {
         until_end: true,
         ..SourceSetup::default()
     };
     let source = source_of(subject, topic, &setup)?;
     assert!(source.capabilities().bounded, "a source that ends says so");
-    let mut reading =
-        Reading::open(subject, &*source, Limits::default()).expect("opening the source");
+    Ok(source)
+}
+
+fn read_to_the_end(subject: &dyn Subject, topic: &str) -> Result<usize, Skipped> {
+    let source = source_that_ends(subject, topic)?;
+    let reading = Reading::open(subject, &*source, Limits::default()).expect("opening the source");
+    Ok(count_to_the_end(subject, reading))
+}
+
+fn count_to_the_end(subject: &dyn Subject, mut reading: Reading) -> usize {
     let deadline = Instant::now() + subject.patience();
     let mut n_records = 0;
     loop {
@@ -275,7 +331,7 @@ fn read_to_the_end(subject: &dyn Subject, topic: &str) -> Result<usize, Skipped>
         }
     }
     reading.close();
-    Ok(n_records)
+    n_records
 }
 
 /// A topic that does not exist is an error that names one of a like name.

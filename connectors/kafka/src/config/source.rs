@@ -135,10 +135,15 @@ impl SourceConfig {
     pub fn faults(&self) -> Vec<Error> {
         let mut faults = Vec::new();
         if self.brokers.trim().is_empty() {
-            faults.push(Error::config("find Kafka: the address is empty").with_hint("Give `host:port`."));
+            faults.push(
+                Error::config("find Kafka: the address is empty").with_hint("Give `host:port`."),
+            );
         }
         if self.topics.is_empty() || self.topics.iter().any(String::is_empty) {
-            faults.push(Error::config("choose a topic: the name is empty").with_hint("Name at least one topic."));
+            faults.push(
+                Error::config("choose a topic: the name is empty")
+                    .with_hint("Name at least one topic."),
+            );
         }
         faults.extend(self.options.faults(&self.client_config("name"), TAKEN));
         faults
@@ -152,19 +157,36 @@ impl SourceConfig {
             Isolation::ReadCommitted => "read_committed",
             Isolation::ReadUncommitted => "read_uncommitted",
         };
+        let expired = match self.expired {
+            Expired::Stop => "error",
+            Expired::Earliest => "earliest",
+            Expired::Latest => "latest",
+        };
         config
             .set("bootstrap.servers", &self.brokers)
             .set("group.id", self.group.as_deref().unwrap_or(qualified_name))
-            .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name))
+            .set(
+                "client.id",
+                self.client_id.as_deref().unwrap_or(qualified_name),
+            )
             .set("isolation.level", isolation)
-            .set("auto.offset.reset", "error")
+            .set("auto.offset.reset", expired)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", if self.until_end { "true" } else { "false" })
+            .set(
+                "enable.partition.eof",
+                if self.until_end { "true" } else { "false" },
+            )
             .set("queued.max.messages.kbytes", kbytes(self.queue_bytes))
             .set("queued.min.messages", self.queue_records.to_string())
-            .set("fetch.max.bytes", self.fetch_bytes.max(self.fetch_partition_bytes).to_string())
-            .set("fetch.message.max.bytes", self.fetch_partition_bytes.to_string())
+            .set(
+                "fetch.max.bytes",
+                self.fetch_bytes.max(self.fetch_partition_bytes).to_string(),
+            )
+            .set(
+                "fetch.message.max.bytes",
+                self.fetch_partition_bytes.to_string(),
+            )
             .set("fetch.wait.max.ms", millis(self.fetch_wait))
             .set("fetch.queue.backoff.ms", millis(self.fetch_backoff));
         config

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use millstream_engine::batch::{NO_TIME, Record};
 use millstream_engine::runtime::Wake;
+use rd::{rd_kafka_vtype_t as Vtype, rd_kafka_vu_s__bindgen_ty_1 as Value};
 use rdkafka::bindings as rd;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
-use rd::{rd_kafka_vtype_t as Vtype, rd_kafka_vu_s__bindgen_ty_1 as Value};
 
 use super::client::Client;
 use super::queue::Queue;
@@ -40,13 +40,17 @@ impl<'b> Outgoing<'b> {
             offset: 0,
             _private: opaque(tag),
         };
-        Self { message, bytes: PhantomData }
+        Self {
+            message,
+            bytes: PhantomData,
+        }
     }
 
     /// Why the client did not take it.
     #[inline]
     pub(crate) fn error(&self) -> Option<RDKafkaErrorCode> {
-        (self.message.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| self.message.err.into())
+        (self.message.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+            .then(|| self.message.err.into())
     }
 }
 
@@ -67,8 +71,18 @@ impl RawProducer {
         let main = main.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))?;
         let wake = &raw const client.seat().wake;
         // SAFETY: the wake lives as long as the client, and the event is switched off before that, in `drop`.
-        unsafe { rd::rd_kafka_queue_cb_event_enable(main.as_ptr(), Some(on_event), wake.cast_mut().cast()) };
-        Ok(Self { main, client, one_thread: PhantomData })
+        unsafe {
+            rd::rd_kafka_queue_cb_event_enable(
+                main.as_ptr(),
+                Some(on_event),
+                wake.cast_mut().cast(),
+            );
+        };
+        Ok(Self {
+            main,
+            client,
+            one_thread: PhantomData,
+        })
     }
 
     /// Runs `with` on the counters. It must not poll.
@@ -80,7 +94,9 @@ impl RawProducer {
     /// Hands records to one partition and says how many were taken; of the others, `error` says why. When it looks up the
     /// partition it does so once and before anything else, so that an unknown one takes nothing.
     pub(crate) fn produce(&self, partition: u32, messages: &mut [Outgoing<'_>]) -> usize {
-        let (Ok(partition), Ok(n_messages)) = (i32::try_from(partition), i32::try_from(messages.len())) else {
+        let (Ok(partition), Ok(n_messages)) =
+            (i32::try_from(partition), i32::try_from(messages.len()))
+        else {
             return 0;
         };
         // SAFETY: the topic is alive; `Outgoing` is a message and nothing else, and its bytes are alive and copied.
@@ -105,16 +121,30 @@ impl RawProducer {
     ) -> Result<(), RDKafkaErrorCode> {
         let (key, key_len) = parts(record.key());
         let (payload, len) = parts(record.value());
-        let mem = |ptr, size| Value { mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size } };
+        let mem = |ptr, size| Value {
+            mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size },
+        };
         let time = record.time().unwrap_or(NO_TIME);
         let headers = headers_of(record);
         let mut arguments = [
-            argument(Vtype::RD_KAFKA_VTYPE_RKT, Value { rkt: self.client.topic() }),
+            argument(
+                Vtype::RD_KAFKA_VTYPE_RKT,
+                Value {
+                    rkt: self.client.topic(),
+                },
+            ),
             argument(
                 Vtype::RD_KAFKA_VTYPE_PARTITION,
-                Value { i32_: i32::try_from(partition).unwrap_or(i32::MAX) },
+                Value {
+                    i32_: i32::try_from(partition).unwrap_or(i32::MAX),
+                },
             ),
-            argument(Vtype::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: rd::RD_KAFKA_MSG_F_COPY }),
+            argument(
+                Vtype::RD_KAFKA_VTYPE_MSGFLAGS,
+                Value {
+                    i: rd::RD_KAFKA_MSG_F_COPY,
+                },
+            ),
             argument(Vtype::RD_KAFKA_VTYPE_VALUE, mem(payload, len)),
             argument(Vtype::RD_KAFKA_VTYPE_KEY, mem(key, key_len)),
             argument(Vtype::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: opaque(tag) }),
@@ -123,7 +153,8 @@ impl RawProducer {
         ];
         let mut n_arguments = 6;
         if time != NO_TIME {
-            arguments[n_arguments] = argument(Vtype::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: time });
+            arguments[n_arguments] =
+                argument(Vtype::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: time });
             n_arguments += 1;
         }
         if !headers.is_null() {
@@ -133,7 +164,8 @@ impl RawProducer {
         // SAFETY: client and topic are alive, the bytes are copied, and so many arguments are set. Headers belong to the client
         // when it took the record, else to us.
         unsafe {
-            let error = rd::rd_kafka_produceva(self.client.as_ptr(), arguments.as_ptr(), n_arguments);
+            let error =
+                rd::rd_kafka_produceva(self.client.as_ptr(), arguments.as_ptr(), n_arguments);
             if error.is_null() {
                 return Ok(());
             }
@@ -157,7 +189,8 @@ impl RawProducer {
         let mut reason = [0 as c_char; 512];
         // SAFETY: the client is alive, and the text has this room.
         let (error, reason) = unsafe {
-            let error = rd::rd_kafka_fatal_error(self.client.as_ptr(), reason.as_mut_ptr(), reason.len());
+            let error =
+                rd::rd_kafka_fatal_error(self.client.as_ptr(), reason.as_mut_ptr(), reason.len());
             (error, text(reason.as_ptr()))
         };
         (error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| (error.into(), reason))
@@ -179,12 +212,17 @@ unsafe extern "C" fn on_event(_client: *mut rd::rd_kafka_t, wake: *mut c_void) {
 
 #[inline]
 fn parts(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
-    bytes.map_or((null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
+    bytes.map_or((null_mut(), 0), |bytes| {
+        (bytes.as_ptr().cast_mut().cast(), bytes.len())
+    })
 }
 
 #[inline]
 fn opaque(tag: Tag) -> *mut c_void {
-    #[expect(clippy::cast_possible_truncation, reason = "pointers have 64 bits where this is built")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "pointers have 64 bits where this is built"
+    )]
     std::ptr::without_provenance_mut(tag.to_bits() as usize)
 }
 

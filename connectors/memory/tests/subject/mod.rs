@@ -89,12 +89,12 @@ impl Subject for MemorySubject {
 
     fn source(&self, topic: &str, setup: &SourceSetup) -> Option<Box<dyn source::Source>> {
         let mut source = memory::Source::new(&self.broker, topic)
-            .group(&setup.group)
-            .start(match setup.start {
+            .with_group(&setup.group)
+            .with_start(match setup.start {
                 Start::Earliest => memory::Start::Earliest,
                 Start::Latest => memory::Start::Latest,
             })
-            .expired(match setup.expired {
+            .with_expired(match setup.expired {
                 Expired::Stop => memory::Expired::Stop,
                 Expired::Earliest => memory::Expired::Earliest,
                 Expired::Latest => memory::Expired::Latest,
