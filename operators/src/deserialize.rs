@@ -229,3 +229,81 @@ impl<T: 'static, C: RecordChain, D: FromRecord<T>> Chain<T> for Deserialize<C, D
         self.chain.drive(batch, &mut looking);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use millstream_engine::batch::OwnedRecord;
+    use millstream_engine::testing::{Harness, TestSource};
+    use millstream_engine::{Dataflow, ErrorKind};
+
+    use super::*;
+
+    /// The length of what is present; bytes that are no text are refused.
+    struct Length;
+
+    impl Deserializer<Option<usize>> for Length {
+        fn format(&self) -> &'static str {
+            "text"
+        }
+
+        fn deserialize(&mut self, bytes: Option<&[u8]>) -> Result<Option<usize>, BoxError> {
+            let text = bytes.map(std::str::from_utf8).transpose()?;
+            Ok(text.map(str::len))
+        }
+    }
+
+    #[test]
+    fn key_and_value_are_read_and_null_is_not_empty() {
+        let source = TestSource::new([OwnedRecord::of("abc").with_key(""), OwnedRecord::default()]);
+        let (send, seen) = channel();
+        let flow = Dataflow::new("lengths", move |flow| {
+            let (keys, pairs) = (send.clone(), send.clone());
+            let source = source.clone();
+            flow.source("keys", source.clone())
+                .deserialize_key(Length)
+                .errors_fail()
+                .for_each(move |key| keys.send((key, None)).unwrap());
+            flow.source("pairs", source)
+                .deserialize_both(Length, Length)
+                .errors_fail()
+                .for_each(move |pair| pairs.send(pair).unwrap());
+        });
+        Harness::start(&flow).unwrap().run_until_idle().unwrap();
+        let mut seen: Vec<_> = seen.try_iter().collect();
+        seen.sort_unstable();
+        let expected = [
+            (None, None),
+            (None, None),
+            (Some(0), None),
+            (Some(0), Some(3)),
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn direct_style_names_part_and_format() {
+        let stopped_by = |record: OwnedRecord| {
+            let flow = Dataflow::new("stops", move |flow| {
+                flow.source(
+                    "in",
+                    TestSource::new([OwnedRecord::of("fine"), record.clone()]),
+                )
+                .deserialize_both(Length, Length)
+                .named("parse")
+                .errors_fail()
+                .discard();
+            });
+            Harness::start(&flow).unwrap().run_until_idle().unwrap_err()
+        };
+        let error = stopped_by(OwnedRecord::of([0xff]));
+        assert_eq!(error.kind(), ErrorKind::BadItem);
+        assert_eq!(error.code(), codes::BAD_RECORD);
+        assert_eq!(error.to_string(), "decode a record as text");
+        assert_eq!(error.place().step.as_deref(), Some("parse"));
+        assert_eq!(error.place().position.as_deref(), Some("1"));
+        let of_key = stopped_by(OwnedRecord::of("fine").with_key([0xff]));
+        assert_eq!(of_key.to_string(), "decode a key as text");
+    }
+}

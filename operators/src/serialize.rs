@@ -189,3 +189,153 @@ fn write_value<T>(
     };
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_engine::batch::OwnedRecord;
+    use millstream_engine::testing::{Harness, TestSink, TestSource};
+    use millstream_engine::{BoxError, Dataflow, ErrorKind, ErrorRecord};
+
+    use super::*;
+    use crate::prelude::*;
+
+    /// Writes text as it is, `null` as a null value, and refuses `bad` half way.
+    struct Text;
+
+    impl Serializer<String> for Text {
+        fn format(&self) -> &'static str {
+            "text"
+        }
+
+        fn serialize(&mut self, item: &String, out: &mut Vec<u8>) -> Result<Presence, BoxError> {
+            out.extend_from_slice(item.as_bytes());
+            match item.as_str() {
+                "null" => Ok(Presence::Null),
+                "bad" => Err("it is bad".into()),
+                _ => Ok(Presence::Present),
+            }
+        }
+    }
+
+    fn source() -> TestSource {
+        TestSource::new([
+            OwnedRecord::of("a").with_key("k").with_header("h", "lost"),
+            OwnedRecord::of("bad").with_key("k"),
+            OwnedRecord::of("null").with_key(""),
+            OwnedRecord::of(""),
+        ])
+    }
+
+    fn text(record: Record<'_>) -> String {
+        String::from_utf8_lossy(record.value_or_empty()).into_owned()
+    }
+
+    fn written(build: impl Fn(&TestSink) -> Dataflow) -> Vec<[Option<String>; 2]> {
+        let sink = TestSink::new();
+        let mut harness = Harness::start(&build(&sink)).unwrap();
+        harness.run_until_idle().unwrap();
+        let records = sink.records();
+        assert!(records.iter().all(|r| r.headers.is_empty()));
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let parts = records.into_iter().map(|r| [r.key, r.value]);
+        parts
+            .map(|parts| parts.map(|part| part.map(text)))
+            .collect()
+    }
+
+    #[test]
+    fn origin_key_null_and_empty_are_kept_apart() {
+        let seen = written(|sink| {
+            let sink = sink.clone();
+            Dataflow::new("kept", move |flow| {
+                flow.source("in", source())
+                    .map(text)
+                    .serialize(Text)
+                    .errors_drop()
+                    .sink("out", sink.clone());
+            })
+        });
+        let expected = [[Some("k"), Some("a")], [Some(""), None], [None, Some("")]];
+        assert_eq!(
+            seen,
+            expected.map(|parts| parts.map(|part| part.map(str::to_owned)))
+        );
+    }
+
+    #[test]
+    fn key_comes_from_where_the_program_says() {
+        let seen = written(|sink| {
+            let sink = sink.clone();
+            Dataflow::new("keyed", move |flow| {
+                let (keyed, unkeyed) = flow.source("in", source()).map(text).fork();
+                keyed
+                    .serialize_keyed(Text, |item| (item != "null").then(|| item.to_uppercase()))
+                    .errors_drop()
+                    .sink("keyed", sink.clone());
+                unkeyed
+                    .filter(|item| item == "a")
+                    .serialize_unkeyed(Text)
+                    .errors_drop()
+                    .sink("unkeyed", sink.clone());
+            })
+        });
+        let expected = [
+            [Some("A"), Some("a")],
+            [None, None],
+            [Some(""), Some("")],
+            [None, Some("a")],
+        ];
+        assert_eq!(
+            seen,
+            expected.map(|parts| parts.map(|part| part.map(str::to_owned)))
+        );
+    }
+
+    #[test]
+    fn item_that_cannot_be_written_is_an_error_with_its_record() {
+        let sink = TestSink::new();
+        let to = sink.clone();
+        let flow = Dataflow::new("bad", move |flow| {
+            let (good, errors) = flow
+                .source("in", source())
+                .map(text)
+                .serialize(Text)
+                .named("write")
+                .split_errors();
+            good.map(text).discard();
+            errors
+                .inspect(|error: &ErrorRecord| {
+                    assert_eq!(
+                        (error.code.as_str(), error.step.as_str()),
+                        ("E0304", "write")
+                    );
+                })
+                .dead_letters("rejected", to.clone());
+        });
+        Harness::start(&flow).unwrap().run_until_idle().unwrap();
+        let rejected = sink.records();
+        assert_eq!(sink.texts(), ["bad"]);
+        assert_eq!(rejected[0].key.as_deref(), Some(&b"k"[..]));
+        let header = |name: &str| {
+            let found = rejected[0].headers.iter().find(|(n, _)| n == name);
+            found.and_then(|(_, value)| String::from_utf8(value.clone()?).ok())
+        };
+        assert_eq!(header("millstream-error").as_deref(), Some("it is bad"));
+        assert_eq!(header("millstream-position").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn direct_style_names_the_format() {
+        let flow = Dataflow::new("stops", move |flow| {
+            flow.source("in", source())
+                .map(text)
+                .serialize(Text)
+                .errors_fail()
+                .sink("out", TestSink::new());
+        });
+        let error = Harness::start(&flow).unwrap().run_until_idle().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadItem);
+        assert_eq!(error.to_string(), "encode an item as text");
+        assert_eq!(error.place().position.as_deref(), Some("1"));
+    }
+}

@@ -15,6 +15,8 @@ pub struct RecordWriter<'b> {
     key_end: Option<usize>,
     value_start: usize,
     value_end: Option<usize>,
+    /// The value is being appended to: it ends where the next part begins.
+    value_open: bool,
     headers_start: Option<usize>,
     time: i64,
     position: u64,
@@ -30,6 +32,7 @@ impl<'b> RecordWriter<'b> {
             key_end: None,
             value_start: start,
             value_end: None,
+            value_open: false,
             headers_start: None,
             time: NO_TIME,
             position: 0,
@@ -43,7 +46,7 @@ impl<'b> RecordWriter<'b> {
     #[inline]
     pub fn key(&mut self, key: &[u8]) -> &mut Self {
         assert!(
-            self.value_end.is_none() && self.headers_start.is_none(),
+            self.value_end.is_none() && !self.value_open && self.headers_start.is_none(),
             "the key comes before value and headers"
         );
         self.batch.arena.truncate(self.start);
@@ -60,15 +63,17 @@ impl<'b> RecordWriter<'b> {
         self.end_value()
     }
 
-    /// The arena, to append the value to; [`RecordWriter::end_value`] says where it ends.
+    /// The arena, to append the value to, which ends where the next part of the record begins. Only append: the bytes before
+    /// are other records of the batch.
     #[inline]
     pub fn value_buffer(&mut self) -> &mut Vec<u8> {
         debug_assert!(self.headers_start.is_none(), "the value comes before the headers");
         self.batch.arena.truncate(self.value_start);
+        (self.value_end, self.value_open) = (None, true);
         &mut self.batch.arena
     }
 
-    /// Everything appended since [`RecordWriter::value_buffer`] is the value.
+    /// Everything appended since [`RecordWriter::value_buffer`] is the value; said for the next part to follow in one chain.
     ///
     /// # Panics
     /// When something removed bytes that lay in the arena before: other records of the batch.
@@ -78,7 +83,7 @@ impl<'b> RecordWriter<'b> {
             self.batch.arena.len() >= self.value_start,
             "a serializer appends to the buffer and never clears it"
         );
-        self.value_end = Some(self.batch.arena.len());
+        (self.value_end, self.value_open) = (Some(self.batch.arena.len()), false);
         self
     }
 
@@ -86,7 +91,7 @@ impl<'b> RecordWriter<'b> {
     #[inline]
     pub fn null_value(&mut self) -> &mut Self {
         self.value_buffer();
-        self.value_end = None;
+        self.value_open = false;
         self
     }
 
@@ -125,7 +130,8 @@ impl<'b> RecordWriter<'b> {
     /// # Panics
     /// When the arena would pass 4 GiB.
     #[inline]
-    pub fn finish(self) {
+    pub fn finish(mut self) {
+        self.close_value();
         let end = self.batch.arena.len();
         let value_end = self.value_end.unwrap_or(self.value_start);
         assert!(u32::try_from(end).is_ok_and(|n| n < u32::MAX), "a batch holds at most 4 GiB");
@@ -149,7 +155,15 @@ impl<'b> RecordWriter<'b> {
         std::mem::forget(self);
     }
 
+    #[inline]
+    fn close_value(&mut self) {
+        if self.value_open {
+            self.end_value();
+        }
+    }
+
     fn start_headers(&mut self) {
+        self.close_value();
         let end = self.value_end.unwrap_or(self.value_start);
         if self.headers_start.is_none() {
             self.batch.arena.truncate(end);
@@ -185,6 +199,38 @@ mod tests {
                 (Some(&b"key"[..]), Some(&b"second"[..]), Some(7), 1)
             ]
         );
+    }
+
+    #[test]
+    fn value_ends_where_the_next_part_begins() {
+        fn written(write: impl FnOnce(&mut RecordWriter<'_>)) -> crate::batch::OwnedRecord {
+            let mut batch = RecordBatch::default();
+            let mut writer = batch.writer();
+            writer.value_buffer().extend_from_slice(b"value");
+            write(&mut writer);
+            writer.finish();
+            batch.get(0).unwrap().to_owned()
+        }
+        let with_header = written(|writer| {
+            writer.header("h", Some(b"x"));
+        });
+        assert_eq!(with_header.text(), Some("value"));
+        assert_eq!(with_header.headers.len(), 1);
+        assert_eq!(written(|_| {}).text(), Some("value"));
+        let null = written(|writer| {
+            writer.null_value().header("h", None);
+        });
+        assert_eq!((null.value, null.headers.len()), (None, 1));
+    }
+
+    #[test]
+    #[should_panic(expected = "a serializer appends to the buffer and never clears it")]
+    fn cleared_arena_is_noticed() {
+        let mut batch = RecordBatch::default();
+        batch.push(None, Some(b"first"), NO_TIME, 0);
+        let mut writer = batch.writer();
+        writer.value_buffer().clear();
+        writer.finish();
     }
 
     #[test]

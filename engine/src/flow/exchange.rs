@@ -154,6 +154,9 @@ where
         if flow.n_workers() > 1 {
             let laned = copies(&flow, edge, kind, step);
             edge = to_lanes(&flow, laned, kind);
+        } else {
+            // The graph is checked with one worker, and must then equal that of many.
+            flow.build.operator(kind, &[step]);
         }
         RecordStream::from_edge(flow, edge, step)
     }
