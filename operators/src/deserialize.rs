@@ -273,12 +273,7 @@ mod tests {
         Harness::start(&flow).unwrap().run_until_idle().unwrap();
         let mut seen: Vec<_> = seen.try_iter().collect();
         seen.sort_unstable();
-        let expected = [
-            (None, None),
-            (None, None),
-            (Some(0), None),
-            (Some(0), Some(3)),
-        ];
+        let expected = [(None, None), (None, None), (Some(0), None), (Some(0), Some(3))];
         assert_eq!(seen, expected);
     }
 
@@ -286,14 +281,11 @@ mod tests {
     fn direct_style_names_part_and_format() {
         let stopped_by = |record: OwnedRecord| {
             let flow = Dataflow::new("stops", move |flow| {
-                flow.source(
-                    "in",
-                    TestSource::new([OwnedRecord::of("fine"), record.clone()]),
-                )
-                .deserialize_both(Length, Length)
-                .named("parse")
-                .errors_fail()
-                .discard();
+                flow.source("in", TestSource::new([OwnedRecord::of("fine"), record.clone()]))
+                    .deserialize_both(Length, Length)
+                    .named("parse")
+                    .errors_fail()
+                    .discard();
             });
             Harness::start(&flow).unwrap().run_until_idle().unwrap_err()
         };

@@ -238,9 +238,7 @@ mod tests {
         assert!(records.iter().all(|r| r.headers.is_empty()));
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let parts = records.into_iter().map(|r| [r.key, r.value]);
-        parts
-            .map(|parts| parts.map(|part| part.map(text)))
-            .collect()
+        parts.map(|parts| parts.map(|part| part.map(text))).collect()
     }
 
     #[test]
@@ -256,10 +254,7 @@ mod tests {
             })
         });
         let expected = [[Some("k"), Some("a")], [Some(""), None], [None, Some("")]];
-        assert_eq!(
-            seen,
-            expected.map(|parts| parts.map(|part| part.map(str::to_owned)))
-        );
+        assert_eq!(seen, expected.map(|parts| parts.map(|part| part.map(str::to_owned))));
     }
 
     #[test]
@@ -279,16 +274,9 @@ mod tests {
                     .sink("unkeyed", sink.clone());
             })
         });
-        let expected = [
-            [Some("A"), Some("a")],
-            [None, None],
-            [Some(""), Some("")],
-            [None, Some("a")],
-        ];
-        assert_eq!(
-            seen,
-            expected.map(|parts| parts.map(|part| part.map(str::to_owned)))
-        );
+        let expected =
+            [[Some("A"), Some("a")], [None, None], [Some(""), Some("")], [None, Some("a")]];
+        assert_eq!(seen, expected.map(|parts| parts.map(|part| part.map(str::to_owned))));
     }
 
     #[test]
@@ -296,19 +284,12 @@ mod tests {
         let sink = TestSink::new();
         let to = sink.clone();
         let flow = Dataflow::new("bad", move |flow| {
-            let (good, errors) = flow
-                .source("in", source())
-                .map(text)
-                .serialize(Text)
-                .named("write")
-                .split_errors();
+            let (good, errors) =
+                flow.source("in", source()).map(text).serialize(Text).named("write").split_errors();
             good.map(text).discard();
             errors
                 .inspect(|error: &ErrorRecord| {
-                    assert_eq!(
-                        (error.code.as_str(), error.step.as_str()),
-                        ("E0304", "write")
-                    );
+                    assert_eq!((&*error.code, &*error.step), ("E0304", "write"));
                 })
                 .dead_letters("rejected", to.clone());
         });

@@ -25,11 +25,7 @@ fn source() -> TestSource {
     let records = |boom| {
         (0..50).map(move |position| {
             let boom = boom && position == POSITION;
-            let text = if boom {
-                "boom".to_owned()
-            } else {
-                position.to_string()
-            };
+            let text = if boom { "boom".to_owned() } else { position.to_string() };
             OwnedRecord::of(text.clone()).with_key(text)
         })
     };
@@ -63,11 +59,7 @@ fn check(name: &str, at: At, workers: &[usize], program: Program) {
         assert_eq!(place.step.as_deref(), Some("here"), "{report}");
         let line = place.line.as_deref().expect("the step has a line");
         assert!(line.contains("tests/panics.rs:"), "{report}");
-        let record = (
-            place.topic.as_deref(),
-            place.partition,
-            place.position.as_deref(),
-        );
+        let record = (place.topic.as_deref(), place.partition, place.position.as_deref());
         let expected = match at {
             At::Origin => (Some("test"), Some(1), Some("37")),
             At::PastBoundary => (None, None, None),
@@ -111,14 +103,8 @@ macro_rules! check_items {
 
 #[test]
 fn panic_in_item_stages_names_the_step() {
-    check_items!("map", |s, _sink| s
-        .map(|t| boom(&t))
-        .named("here")
-        .discard());
-    check_items!("filter", |s, _sink| s
-        .filter(|t| boom(t))
-        .named("here")
-        .discard());
+    check_items!("map", |s, _sink| s.map(|t| boom(&t)).named("here").discard());
+    check_items!("filter", |s, _sink| s.filter(|t| boom(t)).named("here").discard());
     check_items!("filter_map", |s, _sink| s
         .filter_map(|t| boom(&t).then_some(t))
         .named("here")
@@ -137,10 +123,7 @@ fn panic_in_item_stages_names_the_step() {
         })
         .named("here")
         .discard());
-    check_items!("inspect", |s, _sink| s
-        .inspect(|t| assert!(boom(t)))
-        .named("here")
-        .discard());
+    check_items!("inspect", |s, _sink| s.inspect(|t| assert!(boom(t))).named("here").discard());
     check_items!("try_map", |s, _sink| s
         .try_map(|t| boom(&t).then_some(t).ok_or("never"))
         .named("here")
@@ -172,11 +155,7 @@ fn panic_in_encoding_stages_names_the_step() {
         .errors_fail()
         .sink("out", sink));
     check("serialize", At::Origin, &[1, 2, 4], |source, sink| {
-        texts(source)
-            .serialize(Decimal)
-            .named("here")
-            .errors_fail()
-            .sink("out", sink);
+        texts(source).serialize(Decimal).named("here").errors_fail().sink("out", sink);
     });
 }
 
@@ -196,10 +175,7 @@ fn panic_in_parting_and_exchanging_names_the_step() {
             }
         }
     });
-    check_items!("route", |s, _sink| s
-        .route(|t| u64::from(boom(t)))
-        .named("here")
-        .discard());
+    check_items!("route", |s, _sink| s.route(|t| u64::from(boom(t))).named("here").discard());
 }
 
 #[derive(Serialize, Deserialize)]
@@ -215,21 +191,15 @@ impl Clone for Uncloneable {
 #[test]
 fn panic_in_the_clone_of_a_broadcast_names_the_step() {
     check("broadcast", At::Origin, &[2, 4], |source, _| {
-        texts(source)
-            .map(Uncloneable)
-            .broadcast()
-            .named("here")
-            .discard();
+        texts(source).map(Uncloneable).broadcast().named("here").discard();
     });
 }
 
 #[test]
 fn panic_in_for_each_names_its_line() {
     run_on([1, 2, 4], |config| {
-        let (error, committed) = panic_of(
-            |source, _| texts(source).boxed().for_each(|t| assert!(boom(&t))),
-            config,
-        );
+        let (error, committed) =
+            panic_of(|source, _| texts(source).boxed().for_each(|t| assert!(boom(&t))), config);
         let step = error.place().step.as_deref().expect("a step");
         assert!(step.starts_with("for_each@"), "{step}");
         assert!(step.contains("tests/panics.rs:"), "{step}");
@@ -273,10 +243,7 @@ impl Serializer<String> for AnyText {
 #[test]
 fn panic_in_record_stages_names_step_and_record() {
     check_records!("map", |s| s.map(boom_record).named("here").discard());
-    check_records!("filter", |s| s
-        .filter(boom_record)
-        .named("here")
-        .sink("out", TestSink::new()));
+    check_records!("filter", |s| s.filter(boom_record).named("here").sink("out", TestSink::new()));
     check_records!("filter_map", |s| s
         .filter_map(|r| boom_record(r).then_some(1))
         .named("here")
@@ -301,11 +268,7 @@ fn panic_in_record_stages_names_step_and_record() {
         .named("here")
         .errors_fail()
         .discard());
-    check_records!("deserialize", |s| s
-        .deserialize(Decimal)
-        .named("here")
-        .errors_fail()
-        .discard());
+    check_records!("deserialize", |s| s.deserialize(Decimal).named("here").errors_fail().discard());
     check_records!("deserialize_key", |s| s
         .deserialize_key(Decimal)
         .named("here")

@@ -9,9 +9,7 @@ use proptest::prelude::*;
 
 /// What a dataflow of five stages makes of `numbers`, read in batches of at most `batch_records`.
 fn streamed(numbers: &[u8], batch_records: usize, boxed: bool) -> Vec<u32> {
-    let records = numbers
-        .iter()
-        .map(|n| millstream_engine::batch::OwnedRecord::of([*n]));
+    let records = numbers.iter().map(|n| millstream_engine::batch::OwnedRecord::of([*n]));
     let source = TestSource::new(records).with_batch_records(batch_records);
     let (send, seen) = channel();
     let flow = Dataflow::new("stages", move |flow| {

@@ -15,9 +15,7 @@ fn stream_traits(source: &str) -> Vec<(String, Vec<String>)> {
             let on_stream = line.contains("for Stream<") || line.contains("for RecordStream<");
             line.starts_with("impl<") && line.contains(&format!(" {name}<")) && on_stream
         });
-        let start = source
-            .find(&format!("pub trait {name}"))
-            .expect("it was just found");
+        let start = source.find(&format!("pub trait {name}")).expect("it was just found");
         let body = &source[start..];
         let body = &body[..body.find("\n}").expect("rustfmt ends a trait with a brace")];
         let methods = body
@@ -35,9 +33,7 @@ fn stream_traits(source: &str) -> Vec<(String, Vec<String>)> {
 fn every_operator_stands_in_table_and_prelude() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let lib = fs::read_to_string(src.join("lib.rs")).expect("the crate has a root");
-    let (table, prelude) = lib
-        .split_once("pub mod prelude")
-        .expect("there is a prelude");
+    let (table, prelude) = lib.split_once("pub mod prelude").expect("there is a prelude");
     let mut missing = Vec::new();
     let mut n_operators = 0;
     for entry in fs::read_dir(&src).expect("the crate has sources") {
@@ -51,10 +47,7 @@ fn every_operator_stands_in_table_and_prelude() {
             for method in methods {
                 n_operators += 1;
                 let link = format!("({name}::{method})");
-                if !table
-                    .lines()
-                    .any(|l| l.starts_with("//! |") && l.contains(&link))
-                {
+                if !table.lines().any(|l| l.starts_with("//! |") && l.contains(&link)) {
                     missing.push(format!("{name}::{method} in the table"));
                 }
             }

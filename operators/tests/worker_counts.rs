@@ -18,11 +18,7 @@ const N_RECORDS: i64 = 400;
 /// Numbers with a key; each fiftieth does not parse.
 fn numbers() -> TestSource {
     let record = |n: i64| {
-        let text = if n % 50 == 0 {
-            format!("x{n}")
-        } else {
-            n.to_string()
-        };
+        let text = if n % 50 == 0 { format!("x{n}") } else { n.to_string() };
         OwnedRecord::of(text).with_key((n % 7).to_string())
     };
     let partition = |p: i64| (0..N_RECORDS).map(move |i| record(i * N_PARTITIONS + p + 1));
@@ -46,14 +42,8 @@ impl Sinks {
             Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             None => "none".to_owned(),
         };
-        let all = [
-            &self.kept,
-            &self.routed,
-            &self.parts,
-            &self.records,
-            &self.pairs,
-            &self.rejected,
-        ];
+        let all =
+            [&self.kept, &self.routed, &self.parts, &self.records, &self.pairs, &self.rejected];
         let sorted = |sink: &TestSink| {
             let mut texts: Vec<_> = sink
                 .records()
@@ -77,10 +67,8 @@ fn build(flow: &Flow<'_>, source: &TestSource, sinks: &Sinks) {
         .named("parse")
         .split_errors();
     errors.dead_letters("rejected", sinks.rejected.clone());
-    let (even, odd) = numbers
-        .inspect(|n| assert_ne!(*n, 7))
-        .filter(|n| n % 3 != 0)
-        .branch(|n| n % 2 == 0);
+    let (even, odd) =
+        numbers.inspect(|n| assert_ne!(*n, 7)).filter(|n| n % 3 != 0).branch(|n| n % 2 == 0);
     let (even, kept) = even.fork();
     kept.map(|n| n.to_string())
         .serialize_unkeyed(Decimal)
@@ -110,9 +98,7 @@ fn build(flow: &Flow<'_>, source: &TestSource, sinks: &Sinks) {
 
 /// The operators on records.
 fn bytes(flow: &Flow<'_>, source: &TestSource, sinks: &Sinks) {
-    let more = flow
-        .source("more", source.clone())
-        .filter(|record| record.position() == 3);
+    let more = flow.source("more", source.clone()).filter(|record| record.position() == 3);
     flow.source("bytes", source.clone())
         .filter(|record| record.position() < 200)
         .rebalance()
@@ -164,10 +150,8 @@ fn every_operator_gives_the_same_on_any_worker_count() {
     });
     let seen = seen.into_inner().expect("no panic");
     let good = || (1..=N_RECORDS * N_PARTITIONS).filter(|n| n % 50 != 0 && *n != 7);
-    let mut kept: Vec<_> = good()
-        .filter(|n| n % 3 != 0 && n % 2 == 0)
-        .map(|n| format!("none={n}"))
-        .collect();
+    let mut kept: Vec<_> =
+        good().filter(|n| n % 3 != 0 && n % 2 == 0).map(|n| format!("none={n}")).collect();
     kept.sort();
     assert_eq!(seen[0][0], kept);
     let counts: Vec<_> = seen[0].iter().map(Vec::len).collect();
@@ -198,9 +182,7 @@ fn broadcast_reaches_every_worker_once() {
                 .map(|record| (record.partition(), record.position()))
                 .for_each(move |at| {
                     let worker = std::thread::current().id();
-                    records
-                        .send((worker, "records", at))
-                        .expect("somebody listens");
+                    records.send((worker, "records", at)).expect("somebody listens");
                 });
         });
         bounded(|| run(&flow, config)).expect("nothing fails");
