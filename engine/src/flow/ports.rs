@@ -15,6 +15,9 @@ use crate::error::{Error, ErrorKind};
 use crate::metrics::StepCounters;
 use crate::stage::{Cx, Failure, Output, Panicked, Route, StepId};
 
+/// Errors that a container is made for, once there is one.
+const ERRORS_AT_ONCE: usize = 32;
+
 /// What a fused operator keeps over its life: names, counters, and the way to stop the dataflow.
 #[derive(Debug)]
 pub(crate) struct OperatorContext {
@@ -141,6 +144,9 @@ impl<O: Output> Ports<'_, O> {
                     ErrorRecord::now(&self.cx.build, &stage.name, code, error.to_string(), record);
                 self.given += size_of::<ErrorRecord>() + cx.record().map_or(0, Record::n_bytes);
                 if let Some(errors) = self.errors.get_mut(usize::from(port)) {
+                    if errors.capacity() == 0 {
+                        errors.reserve(ERRORS_AT_ONCE);
+                    }
                     errors.push(record);
                 }
             }

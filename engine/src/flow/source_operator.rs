@@ -28,8 +28,8 @@ use crate::stage::{Output, StepId, catch};
 /// Failures of a source in a row that leave as error records; the next one stops the dataflow.
 const MAX_FAILURES: u32 = 10;
 
-/// Batches worked off per run before the operator gives way.
-const FUEL: usize = 4;
+/// Batches worked off per run before the operator gives way: fewer cost more progress rounds, more fall out of the cache.
+const FUEL: usize = 8;
 
 /// The running half of a source on one worker, shared by its operator and the worker's loop.
 pub(crate) struct SourceState {
