@@ -1,0 +1,55 @@
+//! Broken builds: every lie must be reported, or the other scenarios prove nothing.
+
+use super::interrupted::start_and_run;
+use super::{Route, SOON};
+use crate::harness::Stage;
+use crate::liar::Lie;
+use crate::verify::{Counts, Starts};
+
+/// Loops in which a lie must be caught.
+const PATIENCE: u64 = 3;
+
+/// Which count shows a lie.
+fn shows(lie: Lie, counts: Counts) -> bool {
+    match lie {
+        Lie::ConfirmsAtRead
+        | Lie::DropsOnStop
+        | Lie::ConfirmsAtWrite
+        | Lie::SkipsAPartition
+        | Lie::StartsAhead => counts.lost > 0,
+        Lie::StartsBehind | Lie::SendsTwice => counts.duplicated > 0,
+        Lie::Reorders => counts.reordered > 0,
+        Lie::Corrupts => counts.corrupted > 0,
+    }
+}
+
+/// Each lie is caught within a few loops.
+pub(super) fn are_caught(stage: &Stage) {
+    for number in 0..stage.loops {
+        for lie in Lie::ALL {
+            let caught = (0..PATIENCE).find_map(|again| {
+                let counts = interrupted_once(stage, lie, &format!("{lie:?}-{number}-{again}"));
+                shows(lie, counts).then_some((again + 1, counts))
+            });
+            let (n_loops, counts) = caught.unwrap_or_else(|| panic!("{lie:?} was not noticed"));
+            stage.say(&format!("{lie:?} caught in loop {n_loops}: {counts}"));
+        }
+    }
+}
+
+/// One loop: the lying program runs, is stopped or killed, and runs to the end.
+fn interrupted_once(stage: &Stage, lie: Lie, tag: &str) -> Counts {
+    let route = Route::new(stage, tag, stage.shared(), stage.shared());
+    // A slow start of each request keeps records unconfirmed for long: what a lie confirms too early is still on its way.
+    let copy = route.copy().arg("lie", &lie.name()).arg("linger", "100");
+    route.feed(60_000);
+    let program = start_and_run(&route, &copy, &mut stage.rng());
+    if matches!(lie, Lie::ConfirmsAtRead) {
+        program.kill();
+    } else {
+        program.terminate();
+        program.succeeds_within(SOON);
+    }
+    copy.finish();
+    route.verify(&Starts::new()).counts
+}
