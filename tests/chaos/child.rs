@@ -80,6 +80,9 @@ fn sink(settings: &HashMap<String, String>) -> Sink {
     if let Some(millis) = settings.get("delivery_timeout") {
         sink = sink.with_delivery_timeout(Duration::from_millis(number(millis) as u64));
     }
+    if let Some(n_records) = settings.get("sink_records") {
+        sink = sink.with_queue_records(number(n_records));
+    }
     if let Some(bytes) = settings.get("sink_queue") {
         sink = sink
             .with_queue_bytes(number(bytes))

@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cluster::Cluster;
+use crate::rng::Rng;
 use crate::{scratch, wait};
 
 /// Processor time is counted in hundredths of a second.
@@ -19,6 +20,27 @@ pub(crate) struct Copy {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     log: PathBuf,
+}
+
+/// How fast the copy goes, and how much of it is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As fast as it can.
+    Full,
+    /// A sink that takes little at a time; much is read ahead.
+    SlowSink,
+    /// The same, with little read ahead: most of the input is unread when the program ends.
+    SlowAll,
+}
+
+impl Pace {
+    pub(crate) fn any(rng: &mut Rng) -> Self {
+        match rng.below(4) {
+            0 => Self::Full,
+            1 => Self::SlowSink,
+            _ => Self::SlowAll,
+        }
+    }
 }
 
 impl Copy {
@@ -58,6 +80,21 @@ impl Copy {
                 self.env("STATE_DIR", &folder)
             }
             None => self,
+        }
+    }
+
+    /// Sets how fast it goes.
+    pub(crate) fn pace(self, pace: Pace) -> Self {
+        let slow = |copy: Self| copy.arg("sink_records", "400").arg("linger", "20");
+        match pace {
+            Pace::Full => self,
+            Pace::SlowSink => slow(self),
+            Pace::SlowAll => {
+                let small = slow(self).env("BATCH_BYTES", "16KiB");
+                small
+                    .env("IN_FLIGHT_BYTES", "64KiB")
+                    .env("QUEUE_BYTES", "256KiB")
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 #
 # lost        records that should have come and did not, as they were
 # duplicated  further copies of records that came
-# reordered   records that came for the first time after a later one of the same producer and key
+# reordered   records that came for the first time after a later one of the same producer, key and input partition
 # corrupted   records that are not as they were, or were never written
 # stray       records that the filter should have stopped
 
@@ -13,6 +13,7 @@ BEGIN { FS = "\t" }
 
 NR == FNR {
     was[id] = $3 "\t" $4
+    from[id] = $1
     if (word[4] == "keep") { keep[id] = 1; expected++ }
     next
 }
@@ -24,7 +25,7 @@ id in seen { duplicated++; next }
 {
     seen[id] = 1
     arrived++
-    lane = word[1] " " $3
+    lane = word[1] " " from[id] " " $3
     if (lane in last && word[2] + 0 < last[lane]) reordered++
     else last[lane] = word[2] + 0
 }

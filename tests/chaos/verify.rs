@@ -18,7 +18,7 @@ pub(crate) struct Counts {
     pub(crate) lost: u64,
     /// Further copies of records that came.
     pub(crate) duplicated: u64,
-    /// Records that came for the first time after a later one of the same producer and key.
+    /// Records that came for the first time after a later one of the same producer, key and input partition.
     pub(crate) reordered: u64,
     /// Records that are not as they were, or were never written.
     pub(crate) corrupted: u64,
@@ -108,6 +108,12 @@ struct Written {
     places: Vec<(u32, u64)>,
 }
 
+impl Written {
+    fn place(&self, sequence: u64) -> (u32, u64) {
+        self.places[usize::try_from(sequence).expect("sequence numbers are small")]
+    }
+}
+
 fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
     let mut written: HashMap<u64, Written> = HashMap::new();
     let mut counts = Counts::default();
@@ -124,7 +130,7 @@ fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
             counts.expected += 1;
         }
     });
-    let mut lanes: HashMap<(u64, String), u64> = HashMap::new();
+    let mut lanes: HashMap<(u64, u32, String), u64> = HashMap::new();
     let mut copies: HashMap<(u64, u64), u64> = HashMap::new();
     each_line(output, |_partition, _offset, key, value| {
         let parsed = Parsed::from(key, value);
@@ -143,7 +149,9 @@ fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
                 .entry((parsed.producer, parsed.sequence))
                 .or_default() += 1;
         } else {
-            let last = lanes.entry((parsed.producer, key.to_owned())).or_default();
+            let (partition, _offset) = producer.place(parsed.sequence);
+            let lane = (parsed.producer, partition, key.to_owned());
+            let last = lanes.entry(lane).or_default();
             counts.reordered += u64::from(parsed.sequence < *last);
             *last = parsed.sequence.max(*last);
         }
@@ -154,7 +162,7 @@ fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
         .sum();
     counts.lost = counts.expected - arrived;
     let outside = copies.iter().map(|((producer, sequence), n_copies)| {
-        let (partition, offset) = written[producer].places[usize::try_from(*sequence).unwrap_or(0)];
+        let (partition, offset) = written[producer].place(*sequence);
         n_copies.saturating_sub(n_repeats(starts, partition, offset))
     });
     Verdict {

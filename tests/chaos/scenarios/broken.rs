@@ -4,6 +4,7 @@ use super::interrupted::start_and_run;
 use super::{Route, SOON};
 use crate::harness::Stage;
 use crate::liar::Lie;
+use crate::program::Pace;
 use crate::verify::{Counts, Starts};
 
 /// Loops in which a lie must be caught.
@@ -40,9 +41,9 @@ pub(super) fn are_caught(stage: &Stage) {
 /// One loop: the lying program runs, is stopped or killed, and runs to the end.
 fn interrupted_once(stage: &Stage, lie: Lie, tag: &str) -> Counts {
     let route = Route::new(stage, tag, stage.shared(), stage.shared());
-    // A slow start of each request keeps records unconfirmed for long: what a lie confirms too early is still on its way.
-    let copy = route.copy().arg("lie", &lie.name()).arg("linger", "100");
-    route.feed(60_000);
+    // Slow, so that much is unread or on its way when the program ends.
+    let copy = route.copy().arg("lie", &lie.name()).pace(Pace::SlowAll);
+    route.feed(40_000);
     let program = start_and_run(&route, &copy, &mut stage.rng());
     if matches!(lie, Lie::ConfirmsAtRead) {
         program.kill();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Route;
 use crate::harness::Stage;
-use crate::program::Program;
+use crate::program::{Pace, Program};
 use crate::rng::Rng;
 use crate::verify::Starts;
 use crate::{scratch, wait};
@@ -45,9 +45,9 @@ fn let_run(route: &Route, rng: &mut Rng) -> Duration {
     let begin = Instant::now();
     if rng.below(2) == 0 {
         route.await_more_than(route.n_out());
-        wait::pass(rng.millis(0, 300));
+        wait::pass(rng.millis(0, 800));
     } else {
-        wait::pass(rng.millis(30, 900));
+        wait::pass(rng.millis(30, 1500));
     }
     begin.elapsed()
 }
@@ -66,7 +66,8 @@ pub(super) fn by_sigterm(stage: &Stage) {
         let copy = route.copy().state_dir(state_dir.as_deref());
         for number in loops {
             route.feed(RECORDS_PER_LOOP);
-            let program = copy.start();
+            let pace = Pace::any(&mut rng);
+            let program = copy.clone().pace(pace).start();
             let ran = let_run(&route, &mut rng);
             let stopping = Instant::now();
             program.terminate();
@@ -74,7 +75,7 @@ pub(super) fn by_sigterm(stage: &Stage) {
             slowest = slowest.max(stopping.elapsed());
             let (n_out, n_fed) = (route.n_out(), route.n_fed());
             stage.say(&format!(
-                "loop {number} seed {}: SIGTERM after {ran:?}, {n_out} out of {n_fed} in, stopped within {:?}",
+                "loop {number} seed {}: {pace:?}, SIGTERM after {ran:?}, {n_out} out of {n_fed} in, stopped within {:?}",
                 stage.seed,
                 stopping.elapsed()
             ));
@@ -108,13 +109,14 @@ pub(super) fn by_sigkill(stage: &Stage) {
         let mut starts = Starts::new();
         for number in loops {
             route.feed(RECORDS_PER_LOOP);
-            let program = copy.start();
+            let pace = Pace::any(&mut rng);
+            let program = copy.clone().pace(pace).start();
             let ran = let_run(&route, &mut rng);
             program.kill();
             starts.push(route.resume_positions(state_dir.as_deref()));
             let (n_out, n_fed) = (route.n_out(), route.n_fed());
             stage.say(&format!(
-                "loop {number} seed {}: SIGKILL after {ran:?}, {n_out} out of {n_fed} in",
+                "loop {number} seed {}: {pace:?}, SIGKILL after {ran:?}, {n_out} out of {n_fed} in",
                 stage.seed
             ));
         }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use millstream::position::PositionStore;
 
@@ -61,7 +60,7 @@ pub(super) fn damaged(stage: &Stage) {
 pub(super) fn unwritable(stage: &Stage) {
     let route = Route::new(stage, "unwritable", stage.shared(), stage.shared());
     let state_dir = scratch::fresh_folder(&route.name);
-    goes_on(&route, &state_dir, |folder| {
+    goes_on(&route, &state_dir, Mended::BeforeTheStop, |folder| {
         // A folder in the place of the file that is written next: even the superuser cannot create that file.
         let blocked = folder.join("positions.new");
         std::fs::create_dir_all(&blocked).expect("it can be written still");
@@ -77,7 +76,7 @@ pub(super) fn full(stage: &Stage) {
         stage.say("SKIPPED: only the superuser can mount a small disk");
         return;
     };
-    goes_on(&route, &state_dir, |folder| {
+    goes_on(&route, &state_dir, Mended::AfterTheStop, |folder| {
         let ballast = folder.join("ballast");
         // It ends where the disk does.
         drop(std::fs::write(&ballast, vec![0; 1 << 20]));
@@ -85,8 +84,23 @@ pub(super) fn full(stage: &Stage) {
     });
 }
 
+/// When the folder can be written again: what was not stored is stored then, or the end says that it was not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mended {
+    BeforeTheStop,
+    AfterTheStop,
+}
+
+/// The last line of what is said about a folder that cannot be written.
+const HINT: &str = "nothing confirmed is lost.";
+
 /// Breaks the folder while records flow, checks that they flow on, and mends it.
-fn goes_on(route: &Route, state_dir: &Path, spoil: impl FnOnce(&Path) -> Box<dyn FnOnce()>) {
+fn goes_on(
+    route: &Route,
+    state_dir: &Path,
+    mended: Mended,
+    spoil: impl FnOnce(&Path) -> Box<dyn FnOnce()>,
+) {
     let copy = route.copy().state_dir(Some(state_dir));
     route.feed(1000);
     let program = copy.start();
@@ -102,12 +116,24 @@ fn goes_on(route: &Route, state_dir: &Path, spoil: impl FnOnce(&Path) -> Box<dyn
     assert!(said.is_some(), "nothing was said:\n{}", program.said());
     let all = || (route.committed().iter().flatten().sum::<u64>() == route.n_fed()).then_some(());
     assert!(wait::until(SOON, all).is_some(), "the broker was not told");
-    program.terminate();
-    program.fails_within(Duration::from_secs(10), 2);
-    mend();
-    let starts = vec![route.resume_positions(Some(state_dir))];
-    copy.finish();
-    route.verify(&starts).at_least_once();
+    match mended {
+        Mended::BeforeTheStop => {
+            mend();
+            program.terminate();
+            program.succeeds_within(SOON);
+            copy.finish();
+            route.verify(&Starts::new()).exactly();
+        }
+        Mended::AfterTheStop => {
+            program.terminate();
+            let said = program.fails_within(SOON, 2);
+            assert!(said.trim_end().ends_with(HINT), "{said}");
+            mend();
+            let starts = vec![route.resume_positions(Some(state_dir))];
+            copy.finish();
+            route.verify(&starts).at_least_once();
+        }
+    }
 }
 
 /// A disk of 64 KiB in memory.
