@@ -20,6 +20,9 @@ use crate::stage::catch;
 /// How long closing may take after a failure, beside what a graceful stop may.
 const CLOSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
+/// How long the coordinator waits at most before it looks: what readers have confirmed on their interval is stored soon after.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Finds the partitions of one source, and knows those that are being read.
 struct Finding {
     source: Arc<str>,
@@ -200,7 +203,7 @@ impl Execution {
         let mut deadline = None;
         let mut storing = true;
         while running > 0 {
-            match ended.recv_timeout(self.shared.config.commit_interval) {
+            match ended.recv_timeout(self.shared.config.commit_interval.min(LOOK)) {
                 Ok(()) => running -= 1,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return true,
