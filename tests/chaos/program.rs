@@ -150,34 +150,54 @@ pub(crate) struct Program {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
     pub(crate) resident: u64,
-    pub(crate) processor: Duration,
+    /// Time on the processor, apart from the client's threads.
+    ours: Duration,
+    /// That of librdkafka's threads.
+    client: Duration,
     at: Instant,
 }
 
 impl Usage {
     /// Of a process, by its number.
     pub(crate) fn of(process: &str) -> Self {
-        let read = |file: &str| {
-            std::fs::read_to_string(format!("/proc/{process}/{file}")).expect("the process runs")
-        };
-        let status = read("status");
+        let folder = Path::new("/proc").join(process);
+        let status = std::fs::read_to_string(folder.join("status")).expect("the process runs");
         let resident = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
         let kibibytes = resident.and_then(|rest| rest.trim().split(' ').next()?.parse().ok());
-        let stat = read("stat");
-        let after_name = stat.rsplit(')').next().unwrap_or_default();
-        let times = after_name.split_whitespace().skip(11).take(2);
-        let ticks: u32 = times.filter_map(|t| t.parse::<u32>().ok()).sum();
-        Self {
+        let mut usage = Self {
             resident: kibibytes.unwrap_or(0) * 1024,
-            processor: TICK * ticks,
+            ours: Duration::ZERO,
+            client: Duration::ZERO,
             at: Instant::now(),
+        };
+        let threads = std::fs::read_dir(folder.join("task")).expect("the process runs");
+        for thread in threads.filter_map(Result::ok) {
+            // A thread may have ended meanwhile.
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            usage.add_thread(&stat);
+        }
+        usage
+    }
+
+    fn add_thread(&mut self, stat: &str) {
+        let (name, numbers) = stat.rsplit_once(')').unwrap_or_default();
+        let times = numbers.split_whitespace().skip(11).take(2);
+        let ticks: u32 = times.filter_map(|t| t.parse::<u32>().ok()).sum();
+        if name.contains("(rdk:") {
+            self.client += TICK * ticks;
+        } else {
+            self.ours += TICK * ticks;
         }
     }
 
-    /// The share of one core used since `before`.
-    pub(crate) fn cores_since(&self, before: &Self) -> f64 {
-        let used = self.processor.saturating_sub(before.processor);
-        used.as_secs_f64() / self.at.duration_since(before.at).as_secs_f64()
+    /// The shares of one core used since `before`: by the client's threads, and by all others.
+    pub(crate) fn cores_since(&self, before: &Self) -> (f64, f64) {
+        let passed = self.at.duration_since(before.at).as_secs_f64();
+        let share = |now: Duration, then: Duration| now.saturating_sub(then).as_secs_f64() / passed;
+        (
+            share(self.client, before.client),
+            share(self.ours, before.ours),
+        )
     }
 }
 
