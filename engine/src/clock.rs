@@ -29,9 +29,7 @@ impl SystemClock {
     /// A clock whose origin is now.
     #[expect(clippy::new_ret_no_self, reason = "clocks are only used shared")]
     pub fn new() -> SharedClock {
-        Arc::new(Self {
-            origin: Instant::now(),
-        })
+        Arc::new(Self { origin: Instant::now() })
     }
 }
 
@@ -42,9 +40,7 @@ impl Clock for SystemClock {
 
     #[expect(clippy::disallowed_methods, reason = "this is the context's clock")]
     fn unix_millis(&self) -> i64 {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 }

@@ -70,10 +70,7 @@ pub struct Restart {
 
 impl Default for Restart {
     fn default() -> Self {
-        Self {
-            attempts: 5,
-            backoff: Duration::from_millis(500),
-        }
+        Self { attempts: 5, backoff: Duration::from_millis(500) }
     }
 }
 
@@ -165,35 +162,20 @@ impl Config {
                 faults.push(fault.to_owned());
             }
         };
-        check(
-            (1..=1024).contains(&self.workers),
-            "workers must be 1 to 1024",
-        );
-        check(
-            (1..=100).contains(&self.epoch.as_millis()),
-            "epoch must be 1 ms to 100 ms",
-        );
+        check((1..=1024).contains(&self.workers), "workers must be 1 to 1024");
+        check((1..=100).contains(&self.epoch.as_millis()), "epoch must be 1 ms to 100 ms");
         check(
             self.batch_bytes >= 1 << 10 && self.batch_bytes <= 64 << 20,
             "batch_bytes must be 1 KiB to 64 MiB",
         );
-        check(
-            (1..=1 << 20).contains(&self.batch_records),
-            "batch_records must be 1 to 1,048,576",
-        );
+        check((1..=1 << 20).contains(&self.batch_records), "batch_records must be 1 to 1,048,576");
         check(self.queue_batches >= 1, "queue_batches must be at least 1");
-        check(
-            self.queue_bytes >= self.batch_bytes,
-            "queue_bytes must be at least batch_bytes",
-        );
+        check(self.queue_bytes >= self.batch_bytes, "queue_bytes must be at least batch_bytes");
         check(
             self.in_flight_bytes >= 2 * self.batch_bytes,
             "in_flight_bytes must be at least twice batch_bytes",
         );
-        check(
-            self.spin <= Duration::from_millis(10),
-            "spin must be at most 10 ms",
-        );
+        check(self.spin <= Duration::from_millis(10), "spin must be at most 10 ms");
         check(
             self.stop_deadline >= Duration::from_millis(100),
             "stop_deadline must be at least 100 ms",
@@ -242,26 +224,19 @@ fn unknown(key: &str) -> Result<(), String> {
     let near = KEYS
         .iter()
         .max_by(|a, b| strsim::jaro_winkler(a, key).total_cmp(&strsim::jaro_winkler(b, key)));
-    Err(format!(
-        "is not a setting; did you mean MILLSTREAM_{}?",
-        near.unwrap_or(&"WORKERS")
-    ))
+    Err(format!("is not a setting; did you mean MILLSTREAM_{}?", near.unwrap_or(&"WORKERS")))
 }
 
 fn one_error(faults: &[String], code: crate::error::Code) -> Result<()> {
     if faults.is_empty() {
         return Ok(());
     }
-    Err(
-        Error::new(ErrorKind::Config, code, "use the engine's settings")
-            .with_source(faults.join("; ")),
-    )
+    Err(Error::new(ErrorKind::Config, code, "use the engine's settings")
+        .with_source(faults.join("; ")))
 }
 
 fn number<N: std::str::FromStr>(value: &str) -> Result<N, String> {
-    value
-        .parse()
-        .map_err(|_ignored| "is not a whole number".to_owned())
+    value.parse().map_err(|_ignored| "is not a whole number".to_owned())
 }
 
 fn duration(value: &str) -> Result<Duration, String> {
@@ -270,9 +245,8 @@ fn duration(value: &str) -> Result<Duration, String> {
 }
 
 fn bytes(value: &str) -> Result<usize, String> {
-    let size: ByteSize = value
-        .parse()
-        .map_err(|_ignored: String| "is not a size such as 32MiB".to_owned())?;
+    let size: ByteSize =
+        value.parse().map_err(|_ignored: String| "is not a size such as 32MiB".to_owned())?;
     usize::try_from(size.as_u64()).map_err(|_ignored| "does not fit this machine".to_owned())
 }
 
@@ -296,10 +270,7 @@ mod tests {
             ("PATH", "/bin"),
         ])
         .unwrap();
-        assert_eq!(
-            (config.workers, config.epoch),
-            (3, Duration::from_millis(20))
-        );
+        assert_eq!((config.workers, config.epoch), (3, Duration::from_millis(20)));
         assert_eq!(config.in_flight_bytes, 64 << 20);
         assert_eq!(config.restart.map(|r| r.attempts), Some(2));
         for key in KEYS {
@@ -319,14 +290,8 @@ mod tests {
         ])
         .unwrap_err();
         let report = error.report();
-        assert!(
-            report.contains("MILLSTREAM_WORKERS is not a whole number"),
-            "{report}"
-        );
-        assert!(
-            report.contains("did you mean MILLSTREAM_WORKERS?"),
-            "{report}"
-        );
+        assert!(report.contains("MILLSTREAM_WORKERS is not a whole number"), "{report}");
+        assert!(report.contains("did you mean MILLSTREAM_WORKERS?"), "{report}");
         assert!(report.contains("epoch must be 1 ms to 100 ms"), "{report}");
         assert!(!report.contains("secret"), "{report}");
     }

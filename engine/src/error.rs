@@ -213,10 +213,7 @@ impl Error {
     /// Adds the position, unless known already.
     #[must_use]
     pub fn at_position(mut self, position: impl fmt::Display) -> Self {
-        self.0
-            .place
-            .position
-            .get_or_insert_with(|| position.to_string());
+        self.0.place.position.get_or_insert_with(|| position.to_string());
         self
     }
 
@@ -263,9 +260,7 @@ impl Error {
 
     /// Whether doing the same again can help.
     pub fn is_retryable(&self) -> bool {
-        self.0
-            .retryable
-            .unwrap_or(self.0.kind == ErrorKind::Unavailable)
+        self.0.retryable.unwrap_or(self.0.kind == ErrorKind::Unavailable)
     }
 
     /// The exit code for a program that ends with this error.
@@ -275,11 +270,7 @@ impl Error {
 
     /// The cause from below, in one line.
     pub fn cause(&self) -> Option<String> {
-        let mut next = self
-            .0
-            .source
-            .as_deref()
-            .map(|e| e as &(dyn StdError + 'static));
+        let mut next = self.0.source.as_deref().map(|e| e as &(dyn StdError + 'static));
         let mut text = next?.to_string();
         while let Some(error) = next.and_then(StdError::source) {
             text.push_str(": ");
@@ -363,18 +354,14 @@ mod tests {
 
     #[test]
     fn report_names_place_cause_and_hint() {
-        let error = Error::new(
-            ErrorKind::BadItem,
-            codes::BAD_RECORD,
-            "decode a record as JSON",
-        )
-        .at_step("parse")
-        .at_line("src/main.rs:14")
-        .at_partition("orders", 2)
-        .at_position(8412)
-        .at_worker(1)
-        .with_source("expected `,` at byte 57")
-        .with_hint("Take the errors as a stream with `.split_errors()`.");
+        let error = Error::new(ErrorKind::BadItem, codes::BAD_RECORD, "decode a record as JSON")
+            .at_step("parse")
+            .at_line("src/main.rs:14")
+            .at_partition("orders", 2)
+            .at_position(8412)
+            .at_worker(1)
+            .with_source("expected `,` at byte 57")
+            .with_hint("Take the errors as a stream with `.split_errors()`.");
         assert_eq!(
             error.report(),
             "E0301 failed to decode a record as JSON (step \"parse\" at src/main.rs:14, record orders[2]@8412, worker 1): \

@@ -28,16 +28,13 @@ impl StepCounters {
     pub(crate) fn add(&self, records: usize, bytes: usize, busy: Duration) {
         self.records.fetch_add(records as u64, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.busy_nanos.fetch_add(
-            u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+        self.busy_nanos
+            .fetch_add(u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Says which epoch the step keeps from closing.
     pub(crate) fn holds(&self, epoch: Option<u64>) {
-        self.held_epoch
-            .store(epoch.unwrap_or(HOLDS_NOTHING), Ordering::Relaxed);
+        self.held_epoch.store(epoch.unwrap_or(HOLDS_NOTHING), Ordering::Relaxed);
     }
 
     /// Says how many bytes the step has in flight or queued.
@@ -88,11 +85,7 @@ impl Latency {
     }
 
     fn snapshot(&self) -> LatencySnapshot {
-        let counts: Vec<u64> = self
-            .buckets
-            .iter()
-            .map(|b| b.load(Ordering::Relaxed))
-            .collect();
+        let counts: Vec<u64> = self.buckets.iter().map(|b| b.load(Ordering::Relaxed)).collect();
         let n_records: u64 = counts.iter().sum();
         let at = |share: u64| {
             let mut left = (n_records * share).div_ceil(1000);
@@ -103,12 +96,7 @@ impl Latency {
             Duration::from_micros(found.map_or(0, upper_micros))
         };
         let max = Duration::from_micros(self.max_micros.load(Ordering::Relaxed));
-        LatencySnapshot {
-            n_records,
-            p50: at(500).min(max),
-            p99: at(990).min(max),
-            max,
-        }
+        LatencySnapshot { n_records, p50: at(500).min(max), p99: at(990).min(max), max }
     }
 }
 
@@ -145,10 +133,7 @@ impl Metrics {
             held_epoch: AtomicU64::new(HOLDS_NOTHING),
             in_flight_bytes: AtomicU64::new(0),
         });
-        self.steps
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::clone(&counters));
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counters));
         counters
     }
 
@@ -185,10 +170,7 @@ impl Snapshot {
             sum.errors += step.errors;
             sum.busy += step.busy;
             sum.in_flight_bytes += step.in_flight_bytes;
-            sum.held_epoch = [sum.held_epoch, step.held_epoch]
-                .into_iter()
-                .flatten()
-                .min();
+            sum.held_epoch = [sum.held_epoch, step.held_epoch].into_iter().flatten().min();
         }
         Some(sum)
     }
@@ -251,14 +233,8 @@ mod tests {
         }
         let latency = metrics.snapshot().latency;
         assert_eq!(latency.n_records, 1000);
-        assert!(
-            (500..=625).contains(&latency.p50.as_micros()),
-            "{latency:?}"
-        );
-        assert!(
-            (990..=1000).contains(&latency.p99.as_micros()),
-            "{latency:?}"
-        );
+        assert!((500..=625).contains(&latency.p50.as_micros()), "{latency:?}");
+        assert!((990..=1000).contains(&latency.p99.as_micros()), "{latency:?}");
         assert_eq!(latency.max.as_micros(), 1000);
     }
 
@@ -269,11 +245,7 @@ mod tests {
         metrics.step("b", "sink", 0).holds(Some(10));
         metrics.step("c", "sink", 1).holds(None);
         let snapshot = metrics.snapshot();
-        let names: Vec<_> = snapshot
-            .frontier_holders()
-            .iter()
-            .map(|s| s.name.as_str())
-            .collect();
+        let names: Vec<_> = snapshot.frontier_holders().iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["b"]);
     }
 }

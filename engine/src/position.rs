@@ -32,11 +32,9 @@ impl Positions {
     pub(crate) fn confirm(&self, source: &str, confirmed: Vec<Confirmed>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for Confirmed { partition, resume } in confirmed {
-            state.changed |= state
-                .map
-                .insert((source.to_owned(), partition), resume.clone())
-                .as_ref()
-                != Some(&resume);
+            state.changed |=
+                state.map.insert((source.to_owned(), partition), resume.clone()).as_ref()
+                    != Some(&resume);
         }
     }
 
@@ -83,11 +81,8 @@ impl PositionStore {
     pub fn open(state_dir: &Path, dataflow: &str) -> Result<Self> {
         let folder = state_dir.join(file_name(dataflow));
         fs::create_dir_all(&folder).map_err(|e| unusable(&folder, "create", e))?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join("lock"));
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"));
         let lock = lock.map_err(|e| unusable(&folder, "lock", e))?;
         if !FileExt::try_lock_exclusive(&lock).map_err(|e| unusable(&folder, "lock", e))? {
             return Err(Error::new(
@@ -103,12 +98,7 @@ impl PositionStore {
             ));
         }
         let (map, generation) = read(&folder.join(FILE))?;
-        Ok(Self {
-            folder,
-            _lock: lock,
-            map,
-            generation,
-        })
+        Ok(Self { folder, _lock: lock, map, generation })
     }
 
     /// The position stored for a partition of a source.
@@ -138,13 +128,7 @@ fn file_name(dataflow: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     dataflow
         .bytes()
-        .map(|b| {
-            if plain(b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02x}")
-            }
-        })
+        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02x}") })
         .collect()
 }
 
@@ -167,9 +151,7 @@ fn read(path: &Path) -> Result<(PositionMap, u64)> {
 }
 
 fn decode(bytes: &[u8]) -> Result<Stored, String> {
-    let rest = bytes
-        .strip_prefix(MAGIC)
-        .ok_or("it is not a positions file of this version")?;
+    let rest = bytes.strip_prefix(MAGIC).ok_or("it is not a positions file of this version")?;
     let (crc, body) = rest.split_at_checked(4).ok_or("it is cut short")?;
     if crc != crc32c::crc32c(body).to_le_bytes() {
         return Err("its checksum does not match".to_owned());
@@ -178,15 +160,8 @@ fn decode(bytes: &[u8]) -> Result<Stored, String> {
 }
 
 fn write(folder: &Path, generation: u64, map: &PositionMap) -> io::Result<()> {
-    let positions = map
-        .iter()
-        .map(|((s, p), r)| (s.clone(), p.clone(), r.clone()))
-        .collect();
-    let body = postcard::to_stdvec(&Stored {
-        generation,
-        positions,
-    })
-    .map_err(io::Error::other)?;
+    let positions = map.iter().map(|((s, p), r)| (s.clone(), p.clone(), r.clone())).collect();
+    let body = postcard::to_stdvec(&Stored { generation, positions }).map_err(io::Error::other)?;
     let fresh = folder.join("positions.new");
     let mut file = File::create(&fresh)?;
     file.write_all(MAGIC)?;
@@ -198,15 +173,11 @@ fn write(folder: &Path, generation: u64, map: &PositionMap) -> io::Result<()> {
 }
 
 fn unusable(path: &Path, verb: &str, source: io::Error) -> Error {
-    Error::new(
-        ErrorKind::Config,
-        codes::STATE_FOLDER,
-        format!("{verb} {}", path.display()),
-    )
-    .with_source(source)
-    .with_hint(
-        "Check the disk's free space and the folder's permissions; nothing confirmed is lost.",
-    )
+    Error::new(ErrorKind::Config, codes::STATE_FOLDER, format!("{verb} {}", path.display()))
+        .with_source(source)
+        .with_hint(
+            "Check the disk's free space and the folder's permissions; nothing confirmed is lost.",
+        )
 }
 
 #[cfg(test)]
@@ -214,11 +185,7 @@ mod tests {
     use super::*;
 
     fn map(resume: &str) -> PositionMap {
-        [(
-            ("s".to_owned(), Partition::new("t", 1)),
-            ResumePosition(resume.to_owned()),
-        )]
-        .into()
+        [(("s".to_owned(), Partition::new("t", 1)), ResumePosition(resume.to_owned()))].into()
     }
 
     #[test]
@@ -231,10 +198,7 @@ mod tests {
         assert_eq!(refused.code(), codes::STATE_LOCKED);
         drop(store);
         let mut again = PositionStore::open(dir.path(), "a/b").unwrap();
-        assert_eq!(
-            again.get("s", &Partition::new("t", 1)),
-            Some(&ResumePosition("7".to_owned()))
-        );
+        assert_eq!(again.get("s", &Partition::new("t", 1)), Some(&ResumePosition("7".to_owned())));
         assert_eq!(again.get("s", &Partition::new("t", 2)), None);
         assert_eq!(again.next_generation(), 2);
     }
@@ -249,17 +213,9 @@ mod tests {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(
-                read(&path).unwrap_err().code(),
-                codes::STATE_CORRUPT,
-                "byte {at}"
-            );
+            assert_eq!(read(&path).unwrap_err().code(), codes::STATE_CORRUPT, "byte {at}");
             fs::write(&path, &whole[..at]).unwrap();
-            assert_eq!(
-                read(&path).unwrap_err().code(),
-                codes::STATE_CORRUPT,
-                "cut at {at}"
-            );
+            assert_eq!(read(&path).unwrap_err().code(), codes::STATE_CORRUPT, "cut at {at}");
         }
     }
 }

@@ -35,7 +35,8 @@ pub struct WriterContext {
     pub n_shards: usize,
     /// The number of the execution, which fences older ones.
     pub generation: u64,
-    /// Wakes the sink's operator: call it when something was confirmed or rejected, from any thread.
+    /// Wakes the sink's operator: call it from any thread when something was confirmed or rejected, and when there is room again
+    /// after a short write.
     pub wake: Wake,
 }
 
@@ -68,6 +69,32 @@ pub trait Sink: Send + 'static {
     /// # Errors
     /// *Config* when the client refuses its settings.
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>>;
+}
+
+impl Sink for Box<dyn Sink> {
+    fn connector(&self) -> &'static str {
+        (**self).connector()
+    }
+
+    fn target(&self) -> String {
+        (**self).target()
+    }
+
+    fn capabilities(&self) -> SinkCapabilities {
+        (**self).capabilities()
+    }
+
+    fn faults(&self) -> Vec<Error> {
+        (**self).faults()
+    }
+
+    fn prepare(&self, cx: &OpenContext) -> Result<()> {
+        (**self).prepare(cx)
+    }
+
+    fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>> {
+        (**self).writer(cx)
+    }
 }
 
 /// A record that the other side refused, or that the client gave up on. It is never sent again by the engine.

@@ -55,10 +55,7 @@ pub struct Partition {
 impl Partition {
     /// A partition of a topic.
     pub fn new(topic: &str, index: u32) -> Self {
-        Self {
-            topic: topic.into(),
-            index,
-        }
+        Self { topic: topic.into(), index }
     }
 }
 
@@ -164,6 +161,32 @@ pub trait Source: Send + 'static {
     }
 }
 
+impl Source for Box<dyn Source> {
+    fn connector(&self) -> &'static str {
+        (**self).connector()
+    }
+
+    fn capabilities(&self) -> SourceCapabilities {
+        (**self).capabilities()
+    }
+
+    fn faults(&self) -> Vec<Error> {
+        (**self).faults()
+    }
+
+    fn finder(&self, cx: &OpenContext) -> Result<Box<dyn PartitionFinder>> {
+        (**self).finder(cx)
+    }
+
+    fn reader(&self, cx: ReaderContext) -> Result<Box<dyn Reader>> {
+        (**self).reader(cx)
+    }
+
+    fn placement(&self) -> Placement {
+        (**self).placement()
+    }
+}
+
 /// Where a reader runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -206,7 +229,7 @@ pub trait PartitionFinder: Send {
 pub enum Read {
     /// The batch holds at least one record.
     Records,
-    /// Nothing within the wait.
+    /// Nothing came within the wait; returned only once the wait has passed.
     Idle,
     /// All assigned partitions of a bounded source have ended; `read` is not called again.
     End,
@@ -234,8 +257,14 @@ pub trait Reader {
     /// Returns as soon as something is there: a batch is never held back to grow. It sets the origin of every run.
     ///
     /// # Errors
-    /// Anything that keeps the partition from going on; what the client retries by itself is not an error.
+    /// Anything that keeps the partition from going on; what the client retries by itself is not an error. The dataflow stops,
+    /// or, where the program takes a source's failures as a stream, `read` is called again after a wait.
     fn read(&mut self, batch: &mut RecordBatch, wait: Duration) -> Result<Read>;
+
+    /// Empties a batch that was worked off, for the next `read`. A reader that hands out the same records again may leave them.
+    fn recycle(&mut self, batch: &mut RecordBatch) {
+        batch.clear();
+    }
 
     /// The oldest `n_batches` batches not confirmed yet are durable: commits or acknowledges them, and says where their
     /// partitions resume. Called on the commit interval, and a last time before `close`. May start I/O, does not wait for it.

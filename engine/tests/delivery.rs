@@ -9,9 +9,7 @@ use millstream_engine::testing::{Harness, TestItem, TestSink, TestSource, run_on
 use millstream_engine::{Config, Dataflow, ErrorKind, run};
 
 fn numbered(n: usize) -> Vec<TestItem> {
-    (0..n)
-        .map(|i| OwnedRecord::of(format!("{i:06}")).into())
-        .collect()
+    (0..n).map(|i| OwnedRecord::of(format!("{i:06}")).into()).collect()
 }
 
 fn copy(source: &TestSource, sink: &TestSink) -> Dataflow {
@@ -69,17 +67,9 @@ fn position_moves_only_when_durable() {
         harness.advance(Duration::from_secs(1));
         harness.run_until_idle().expect("runs");
     }
-    assert_eq!(
-        (sink.len(), source.committed()),
-        (5, vec![0]),
-        "written, not durable"
-    );
-    let holders: Vec<String> = harness
-        .metrics()
-        .frontier_holders()
-        .iter()
-        .map(|s| s.name.clone())
-        .collect();
+    assert_eq!((sink.len(), source.committed()), (5, vec![0]), "written, not durable");
+    let holders: Vec<String> =
+        harness.metrics().frontier_holders().iter().map(|s| s.name.clone()).collect();
     assert_eq!(holders, ["out"]);
     sink.resume();
     harness.advance(Duration::from_secs(1));
@@ -128,21 +118,18 @@ fn rejected_record_stops_a_direct_sink() {
 #[test]
 fn rejected_record_leaves_on_the_error_stream() {
     run_on([1, 2], |config| {
-        let (source, sink, rejected) = (
-            TestSource::new(numbered(10)),
-            TestSink::new(),
-            Arc::new(AtomicUsize::new(0)),
-        );
+        let (source, sink, rejected) =
+            (TestSource::new(numbered(10)), TestSink::new(), Arc::new(AtomicUsize::new(0)));
         sink.reject(|r| (r.text() == Some("000007")).then(|| "too ugly".to_owned()));
         let (from, to, count) = (source.clone(), sink.clone(), Arc::clone(&rejected));
         let flow = Dataflow::new("set-aside", move |flow| {
             let count = Arc::clone(&count);
-            flow.source("in", from.clone())
-                .sink_with_errors("out", to.clone())
-                .for_each(move |e| {
+            flow.source("in", from.clone()).sink_with_errors("out", to.clone()).for_each(
+                move |e| {
                     assert_eq!(e.record.text(), Some("000007"));
                     count.fetch_add(1, Ordering::SeqCst);
-                });
+                },
+            );
         });
         run(&flow, config).expect("goes on");
         assert_eq!((sink.len(), rejected.load(Ordering::SeqCst)), (9, 1));
@@ -155,18 +142,31 @@ fn what_the_compiler_cannot_see_is_a_fault_at_build() {
     let source = TestSource::new(numbered(1));
     let flow = Dataflow::new("loose", move |flow| {
         drop(flow.source("in", source.clone()));
-        flow.source("in", source.clone())
-            .split_errors()
-            .0
-            .sink("out", TestSink::new());
+        flow.source("in", source.clone()).split_errors().0.sink("out", TestSink::new());
     });
-    let report = run(&flow, Config::default())
-        .expect_err("two faults")
-        .report();
-    assert!(
-        report.contains("the stream of step \"in\" leads nowhere"),
-        "{report}"
-    );
+    let report = run(&flow, Config::default()).expect_err("two faults").report();
+    assert!(report.contains("the stream of step \"in\" leads nowhere"), "{report}");
     assert!(report.contains("name two steps \"in\""), "{report}");
     assert!(report.contains("the error stream of step"), "{report}");
+}
+
+#[test]
+fn failure_of_a_source_leaves_on_its_error_stream() {
+    let mut items = numbered(6);
+    items.insert(3, TestItem::Abort);
+    let (source, sink) = (TestSource::new(items), TestSink::new());
+    let (from, to, count) = (source.clone(), sink.clone(), Arc::new(AtomicUsize::new(0)));
+    let seen = Arc::clone(&count);
+    let flow = Dataflow::new("source-errors", move |flow| {
+        let seen = Arc::clone(&seen);
+        let (records, failures) = flow.source_with_errors("in", from.clone());
+        records.sink("out", to.clone());
+        failures.for_each(move |failure| {
+            assert_eq!((&*failure.step, failure.record.position), ("in", 3));
+            seen.fetch_add(1, Ordering::SeqCst);
+        });
+    });
+    run(&flow, Config::default()).expect("the source goes on");
+    assert_eq!((sink.len(), count.load(Ordering::SeqCst)), (6, 1));
+    assert_eq!(source.committed(), [7]);
 }

@@ -1,8 +1,8 @@
 //! `filter`: keeps the items that a closure says yes to.
 
-use millstream_engine::batch::{Record, RecordBatch, RecordWriter};
+use millstream_engine::batch::{Record, RecordBatch};
 use millstream_engine::stage::{
-    Chain, Cx, Emit, EmitRecord, Failure, Head, RecordChain, StepId, guard, write_through,
+    Chain, Cx, Emit, EmitRecord, Failure, Head, Look, Looking, RecordChain, StepId, guard, guard_at,
 };
 use millstream_engine::{RecordStream, Stream};
 
@@ -78,14 +78,7 @@ impl<T: 'static, C: Chain<T>, F: FnMut(&T) -> bool + 'static> Chain<T> for Filte
 
     #[inline(always)]
     fn drive<E: Emit<T>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        self.chain.drive(
-            batch,
-            &mut FilterEmit {
-                keep: &mut self.keep,
-                step: self.step,
-                out,
-            },
-        );
+        self.chain.drive(batch, &mut FilterEmit { keep: &mut self.keep, step: self.step, out });
     }
 }
 
@@ -124,36 +117,17 @@ pub struct FilterRecord<C, F> {
     scratch: RecordBatch,
 }
 
-struct FilterRecordEmit<'e, F, E> {
+struct FilterRecordLook<'e, F, E> {
     keep: &'e mut F,
     step: StepId,
-    scratch: &'e mut RecordBatch,
     out: &'e mut E,
 }
 
-impl<F: for<'a> FnMut(Record<'a>) -> bool, E: EmitRecord> EmitRecord
-    for FilterRecordEmit<'_, F, E>
-{
+impl<F: for<'a> FnMut(Record<'a>) -> bool, E: EmitRecord> Look for FilterRecordLook<'_, F, E> {
     #[inline(always)]
-    fn ok(&mut self, cx: Cx<'_>, record: Record<'_>) {
+    fn look(&mut self, cx: Cx<'_>, record: Record<'_>) {
         if guard(self.step, || (self.keep)(record)) {
             self.out.ok(cx, record);
-        }
-    }
-
-    fn write<W: FnOnce(&mut RecordWriter<'_>) -> Result<(), Failure>>(
-        &mut self,
-        cx: Cx<'_>,
-        write: W,
-    ) {
-        let (keep, step, out) = (&mut *self.keep, self.step, &mut *self.out);
-        let written = write_through(self.scratch, write, |record| {
-            if guard(step, || keep(record)) {
-                out.ok(cx, record);
-            }
-        });
-        if let Err(failure) = written {
-            self.out.err(cx, failure);
         }
     }
 
@@ -172,21 +146,9 @@ impl<C: RecordChain, F: for<'a> FnMut(Record<'a>) -> bool + 'static> RecordChain
 
     #[inline(always)]
     fn drive<E: EmitRecord>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let Self {
-            chain,
-            keep,
-            step,
-            scratch,
-        } = self;
-        chain.drive(
-            batch,
-            &mut FilterRecordEmit {
-                keep,
-                step: *step,
-                scratch,
-                out,
-            },
-        );
+        let look = FilterRecordLook { keep: &mut self.keep, step: self.step, out };
+        let mut looking = Looking::new(look, &mut self.scratch);
+        self.chain.drive(batch, &mut looking);
     }
 
     fn in_place<'b>(
@@ -195,7 +157,7 @@ impl<C: RecordChain, F: for<'a> FnMut(Record<'a>) -> bool + 'static> RecordChain
     ) -> Option<&'b mut RecordBatch> {
         let batch = self.chain.in_place(batch)?;
         let (keep, step) = (&mut self.keep, self.step);
-        batch.retain(|record| guard(step, || keep(record)));
+        batch.retain(|record| guard_at(step, record, || keep(record)));
         Some(batch)
     }
 }

@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use millstream_engine::batch::{Record, RecordBatch, RecordWriter};
+use millstream_engine::batch::{Record, RecordBatch};
 use millstream_engine::stage::{
-    Chain, Cx, Emit, EmitRecord, Failure, Head, RecordChain, StepId, guard, write_through,
+    Chain, Cx, Emit, Failure, Head, Look, Looking, RecordChain, StepId, guard,
 };
 use millstream_engine::{RecordStream, Stream};
 
@@ -40,12 +40,7 @@ pub trait MapItems<'s, T: 'static, C: Chain<T>> {
 impl<'s, T: 'static, C: Chain<T>> MapItems<'s, T, C> for Stream<'s, T, C> {
     #[track_caller]
     fn map<U: 'static, F: FnMut(T) -> U + 'static>(self, f: F) -> Stream<'s, U, Map<C, F, T>> {
-        self.stage("map", |chain, step| Map {
-            chain,
-            f,
-            step,
-            item: PhantomData,
-        })
+        self.stage("map", |chain, step| Map { chain, f, step, item: PhantomData })
     }
 }
 
@@ -85,15 +80,8 @@ impl<T: 'static, U: 'static, C: Chain<T>, F: FnMut(T) -> U + 'static> Chain<U> f
 
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        self.chain.drive(
-            batch,
-            &mut MapEmit {
-                f: &mut self.f,
-                step: self.step,
-                out,
-                item: PhantomData,
-            },
-        );
+        self.chain
+            .drive(batch, &mut MapEmit { f: &mut self.f, step: self.step, out, item: PhantomData });
     }
 }
 
@@ -132,31 +120,18 @@ pub struct MapRecord<C, F> {
     scratch: RecordBatch,
 }
 
-struct MapRecordEmit<'e, F, E, U> {
+struct MapRecordLook<'e, F, E, U> {
     f: &'e mut F,
     step: StepId,
-    scratch: &'e mut RecordBatch,
     out: &'e mut E,
     item: PhantomData<fn() -> U>,
 }
 
-impl<U, F: for<'a> FnMut(Record<'a>) -> U, E: Emit<U>> EmitRecord for MapRecordEmit<'_, F, E, U> {
+impl<U, F: for<'a> FnMut(Record<'a>) -> U, E: Emit<U>> Look for MapRecordLook<'_, F, E, U> {
     #[inline(always)]
-    fn ok(&mut self, cx: Cx<'_>, record: Record<'_>) {
+    fn look(&mut self, cx: Cx<'_>, record: Record<'_>) {
         let mapped = guard(self.step, || (self.f)(record));
         self.out.ok(cx, mapped);
-    }
-
-    fn write<W: FnOnce(&mut RecordWriter<'_>) -> Result<(), Failure>>(
-        &mut self,
-        cx: Cx<'_>,
-        write: W,
-    ) {
-        let (f, step, out) = (&mut *self.f, self.step, &mut *self.out);
-        match write_through(self.scratch, write, |record| guard(step, || f(record))) {
-            Ok(mapped) => out.ok(cx, mapped),
-            Err(failure) => out.err(cx, failure),
-        }
     }
 
     #[inline(always)]
@@ -174,21 +149,8 @@ impl<U: 'static, C: RecordChain, F: for<'a> FnMut(Record<'a>) -> U + 'static> Ch
 
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let Self {
-            chain,
-            f,
-            step,
-            scratch,
-        } = self;
-        chain.drive(
-            batch,
-            &mut MapRecordEmit {
-                f,
-                step: *step,
-                scratch,
-                out,
-                item: PhantomData,
-            },
-        );
+        let look = MapRecordLook { f: &mut self.f, step: self.step, out, item: PhantomData };
+        let mut looking = Looking::new(look, &mut self.scratch);
+        self.chain.drive(batch, &mut looking);
     }
 }

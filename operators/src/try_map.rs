@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use millstream_engine::batch::{Record, RecordBatch, RecordWriter};
+use millstream_engine::batch::{Record, RecordBatch};
 use millstream_engine::stage::{
-    CanFail, Chain, Cx, Emit, EmitRecord, Failure, Head, RecordChain, StepId, guard, write_through,
+    CanFail, Chain, Cx, Emit, Failure, Head, Look, Looking, RecordChain, StepId, guard,
 };
 use millstream_engine::{BoxError, RecordStream, Stream};
 
@@ -55,12 +55,7 @@ impl<'s, T: 'static, C: Chain<T>> TryMapItems<'s, T, C> for Stream<'s, T, C> {
         self,
         f: F,
     ) -> Stream<'s, U, TryMap<C, F, T, X>> {
-        self.stage("try_map", |chain, step| TryMap {
-            chain,
-            f,
-            step,
-            item: PhantomData,
-        })
+        self.stage("try_map", |chain, step| TryMap { chain, f, step, item: PhantomData })
     }
 }
 
@@ -112,15 +107,7 @@ where
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
         let Self { chain, f, step, .. } = self;
-        chain.drive(
-            batch,
-            &mut TryMapEmit {
-                f,
-                step: *step,
-                out,
-                item: PhantomData,
-            },
-        );
+        chain.drive(batch, &mut TryMapEmit { f, step: *step, out, item: PhantomData });
     }
 }
 
@@ -169,38 +156,24 @@ pub struct TryMapRecord<C, F, X> {
     error: Ty<X>,
 }
 
-struct TryMapRecordEmit<'e, F, E, U, X> {
+struct TryMapRecordLook<'e, F, E, U, X> {
     f: &'e mut F,
     step: StepId,
-    scratch: &'e mut RecordBatch,
     out: &'e mut E,
     item: Ty<(U, X)>,
 }
 
-impl<U, X, F, E> EmitRecord for TryMapRecordEmit<'_, F, E, U, X>
+impl<U, X, F, E> Look for TryMapRecordLook<'_, F, E, U, X>
 where
     X: Into<BoxError>,
     F: for<'a> FnMut(Record<'a>) -> Result<U, X>,
     E: Emit<U>,
 {
     #[inline(always)]
-    fn ok(&mut self, cx: Cx<'_>, record: Record<'_>) {
+    fn look(&mut self, cx: Cx<'_>, record: Record<'_>) {
         match guard(self.step, || (self.f)(record)) {
             Ok(mapped) => self.out.ok(cx, mapped),
             Err(error) => self.out.err(cx, Failure::new(self.step, error)),
-        }
-    }
-
-    fn write<W: FnOnce(&mut RecordWriter<'_>) -> Result<(), Failure>>(
-        &mut self,
-        cx: Cx<'_>,
-        write: W,
-    ) {
-        let (f, step) = (&mut *self.f, self.step);
-        match write_through(self.scratch, write, |record| guard(step, || f(record))) {
-            Ok(Ok(mapped)) => self.out.ok(cx, mapped),
-            Ok(Err(error)) => self.out.err(cx, Failure::new(step, error)),
-            Err(failure) => self.out.err(cx, failure),
         }
     }
 
@@ -223,22 +196,8 @@ where
 
     #[inline(always)]
     fn drive<E: Emit<U>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
-        let Self {
-            chain,
-            f,
-            step,
-            scratch,
-            ..
-        } = self;
-        chain.drive(
-            batch,
-            &mut TryMapRecordEmit {
-                f,
-                step: *step,
-                scratch,
-                out,
-                item: PhantomData,
-            },
-        );
+        let look = TryMapRecordLook { f: &mut self.f, step: self.step, out, item: PhantomData };
+        let mut looking = Looking::new(look, &mut self.scratch);
+        self.chain.drive(batch, &mut looking);
     }
 }

@@ -12,7 +12,6 @@
 
 mod broken;
 pub mod cases;
-pub mod dataflow;
 mod reading;
 mod run;
 mod subject;
@@ -58,6 +57,11 @@ macro_rules! conformance {
             unconfirmed_epoch_is_never_durable,
             stalled_sink_takes_less_and_never_blocks,
         );
+        $crate::conformance!(@tests $subject; dataflows:
+            dataflow_copies_all_in_order,
+            stopped_dataflow_goes_on_exactly,
+            dataflow_stopped_at_once_loses_nothing,
+        );
     };
     (@tests $subject:expr; $group:ident: $($case:ident),+ $(,)?) => {
         $(
@@ -93,15 +97,12 @@ mod tests {
             include_str!("cases/reading.rs"),
             include_str!("cases/positions.rs"),
             include_str!("cases/writing.rs"),
+            include_str!("cases/dataflows.rs"),
         ] {
-            let names = group
-                .lines()
-                .filter_map(|line| line.strip_prefix("pub fn ")?.split('(').next());
+            let names =
+                group.lines().filter_map(|line| line.strip_prefix("pub fn ")?.split('(').next());
             for name in names {
-                assert!(
-                    listed.contains(&format!("            {name},\n")),
-                    "{name} is not listed"
-                );
+                assert!(listed.contains(&format!("            {name},\n")), "{name} is not listed");
             }
         }
     }

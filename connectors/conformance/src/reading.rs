@@ -47,10 +47,7 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 128 << 10,
-            records: 7_000,
-        }
+        Self { bytes: 128 << 10, records: 7_000 }
     }
 }
 
@@ -83,13 +80,7 @@ impl Reading {
         let finder = source.finder(&open)?;
         let bounded = source.capabilities().bounded;
         let (batch_bytes, batch_records) = (limits.bytes, limits.records);
-        let cx = ReaderContext {
-            open,
-            worker: 0,
-            batch_bytes,
-            batch_records,
-            bounded,
-        };
+        let cx = ReaderContext { open, worker: 0, batch_bytes, batch_records, bounded };
         Ok(Self {
             finder,
             reader: source.reader(cx)?,
@@ -114,16 +105,10 @@ impl Reading {
                 .find(|known| known.partition == *partition)
                 .map(|known| known.resume.clone())
         };
-        let wanted: Vec<_> = partitions
-            .iter()
-            .map(|partition| (partition.clone(), position(partition)))
-            .collect();
+        let wanted: Vec<_> =
+            partitions.iter().map(|partition| (partition.clone(), position(partition))).collect();
         let assignments: Vec<Assignment> = self.finder.resolve(&wanted, found)?;
-        assert_eq!(
-            assignments.len(),
-            wanted.len(),
-            "one assignment per wanted partition"
-        );
+        assert_eq!(assignments.len(), wanted.len(), "one assignment per wanted partition");
         self.finder.pin(&assignments)?;
         self.reader.assign(&assignments)?;
         self.partitions.extend_from_slice(partitions);
@@ -140,14 +125,9 @@ impl Reading {
             !batch.is_empty(),
             "records are told when there are some"
         );
-        assert!(
-            batch.len() <= self.batch_records,
-            "a batch holds no more records than asked"
-        );
-        let last = batch
-            .iter()
-            .last()
-            .map_or(0, |last| last.n_bytes() + last.headers().encoded().len());
+        assert!(batch.len() <= self.batch_records, "a batch holds no more records than asked");
+        let last =
+            batch.iter().last().map_or(0, |last| last.n_bytes() + last.headers().encoded().len());
         let before_last = batch.n_bytes() - last;
         assert!(
             before_last == 0 || before_last < self.batch_bytes,
@@ -156,10 +136,7 @@ impl Reading {
         for record in batch.iter() {
             let origin = record.origin().expect("every record has an origin");
             let known = |p: &Partition| *p.topic == *origin.topic && p.index == origin.partition;
-            assert!(
-                self.partitions.iter().any(known),
-                "records come from assigned partitions"
-            );
+            assert!(self.partitions.iter().any(known), "records come from assigned partitions");
         }
         Ok(outcome)
     }
@@ -206,16 +183,12 @@ impl Reading {
 
     pub(crate) fn confirm(&mut self, n_batches: u64) -> Vec<Confirmed> {
         let mut resume = Vec::new();
-        self.reader
-            .confirm(n_batches, &mut resume)
-            .expect("confirming batches that were read");
+        self.reader.confirm(n_batches, &mut resume).expect("confirming batches that were read");
         resume
     }
 
     pub(crate) fn close(mut self) {
-        self.reader
-            .close(self.patience)
-            .expect("closing within the patience");
+        self.reader.close(self.patience).expect("closing within the patience");
     }
 }
 
@@ -228,10 +201,7 @@ pub(crate) fn numbered(numbers: Range<u64>) -> Vec<OwnedRecord> {
 
 /// The number in a record of [`numbered`].
 pub(crate) fn number(record: &OwnedRecord) -> u64 {
-    record
-        .text()
-        .and_then(|text| text.parse().ok())
-        .expect("a record that the case wrote")
+    record.text().and_then(|text| text.parse().ok()).expect("a record that the case wrote")
 }
 
 pub(crate) fn numbers(records: &[OwnedRecord]) -> Vec<u64> {
@@ -245,9 +215,5 @@ pub(crate) fn numbers_of(numbers: Range<u64>) -> Vec<u64> {
 
 /// The partition that a record was read from.
 pub(crate) fn partition(record: &OwnedRecord) -> u32 {
-    record
-        .origin
-        .as_ref()
-        .expect("every record read has an origin")
-        .partition
+    record.origin.as_ref().expect("every record read has an origin").partition
 }

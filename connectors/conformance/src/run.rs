@@ -42,10 +42,7 @@ pub fn assert_caught(subject: &dyn Subject, case: Case, words: &str) {
             .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
             .unwrap_or_default(),
     };
-    assert!(
-        said.contains(words),
-        "the case fails for another reason: {said}"
-    );
+    assert!(said.contains(words), "the case fails for another reason: {said}");
 }
 
 /// Written past the harness's capture, which would hide it for a test that passes.

@@ -51,38 +51,20 @@ pub(crate) struct Writing {
 impl Writing {
     pub(crate) fn open(subject: &dyn Subject, sink: &dyn Sink) -> Self {
         let open = open_context("sink");
-        sink.prepare(&open)
-            .expect("preparing a sink to a topic that exists");
+        sink.prepare(&open).expect("preparing a sink to a topic that exists");
         let signal = Arc::new(Signal::default());
         let woken = Arc::clone(&signal);
         let wake = Wake::new(move || woken.set());
-        let cx = WriterContext {
-            open,
-            shard: 0,
-            n_shards: 1,
-            generation: 1,
-            wake: wake.clone(),
-        };
-        let writer = sink
-            .writer(cx)
-            .expect("opening a writer to a topic that exists");
-        Self {
-            writer,
-            wake,
-            signal,
-            patience: subject.patience(),
-            rejected: Vec::new(),
-        }
+        let cx = WriterContext { open, shard: 0, n_shards: 1, generation: 1, wake: wake.clone() };
+        let writer = sink.writer(cx).expect("opening a writer to a topic that exists");
+        Self { writer, wake, signal, patience: subject.patience(), rejected: Vec::new() }
     }
 
     /// One call of `write`; returns the index of the first record not taken.
     pub(crate) fn write(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> usize {
         self.wake.reset();
         let start = Instant::now();
-        let taken = self
-            .writer
-            .write(epoch, batch, from)
-            .expect("writing to a topic that exists");
+        let taken = self.writer.write(epoch, batch, from).expect("writing to a topic that exists");
         assert!(start.elapsed() < AT_ONCE, "write never blocks");
         assert!(
             (from..=batch.len()).contains(&taken),
@@ -106,10 +88,7 @@ impl Writing {
             }
             n_short += 1;
             meanwhile();
-            assert!(
-                self.signal.wait(self.patience),
-                "a writer that took less wakes its operator"
-            );
+            assert!(self.signal.wait(self.patience), "a writer that took less wakes its operator");
             self.poll();
         }
     }
@@ -117,9 +96,7 @@ impl Writing {
     pub(crate) fn poll(&mut self) {
         self.wake.reset();
         let start = Instant::now();
-        self.writer
-            .poll(&mut self.rejected)
-            .expect("polling an open writer");
+        self.writer.poll(&mut self.rejected).expect("polling an open writer");
         assert!(start.elapsed() < AT_ONCE, "poll never waits");
     }
 
@@ -137,10 +114,7 @@ impl Writing {
             };
             seen.push(epoch);
             let woken = self.signal.wait(self.patience);
-            assert!(
-                woken,
-                "a writer wakes its operator when something was confirmed or rejected"
-            );
+            assert!(woken, "a writer wakes its operator when something was confirmed or rejected");
         }
     }
 

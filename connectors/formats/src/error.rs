@@ -28,11 +28,7 @@ pub struct FormatError {
 
 impl FormatError {
     pub(crate) fn new(kind: FormatErrorKind, what: impl Into<String>) -> Self {
-        Self {
-            kind,
-            what: what.into(),
-            position: None,
-        }
+        Self { kind, what: what.into(), position: None }
     }
 
     pub(crate) fn at(mut self, position: usize) -> Self {

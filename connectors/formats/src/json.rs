@@ -124,14 +124,8 @@ mod tests {
     }
 
     fn error_of<T: DeserializeOwned + 'static>(text: &str) -> FormatError {
-        let error = json::<T>()
-            .deserialize(Some(text.as_bytes()))
-            .err()
-            .expect("it does not read");
-        error
-            .downcast_ref::<FormatError>()
-            .expect("formats give their own error")
-            .clone()
+        let error = json::<T>().deserialize(Some(text.as_bytes())).err().expect("it does not read");
+        error.downcast_ref::<FormatError>().expect("formats give their own error").clone()
     }
 
     #[test]
@@ -175,14 +169,8 @@ mod tests {
         for (text, expected) in cases {
             let error = error_of::<Order>(text);
             assert_eq!(error.kind(), FormatErrorKind::WrongShape, "{text}");
-            assert!(
-                error.to_string().contains(expected),
-                "{text}\n got {error}\nwant {expected}"
-            );
-            assert!(
-                !error.to_string().to_lowercase().contains("secret"),
-                "{error}"
-            );
+            assert!(error.to_string().contains(expected), "{text}\n got {error}\nwant {expected}");
+            assert!(!error.to_string().to_lowercase().contains("secret"), "{error}");
         }
     }
 

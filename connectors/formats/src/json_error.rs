@@ -20,17 +20,12 @@ pub(crate) fn explain(bytes: &[u8], error: &serde_json::Error, type_name: &str) 
         _ => position_of(bytes, error.line(), error.column()),
     };
     let text = error.to_string();
-    let what = text
-        .rsplit_once(" at line ")
-        .map_or(text.as_str(), |(what, _)| what);
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
     if error.classify() != Category::Data {
         let what = format!("not valid JSON: {what}");
         return FormatError::new(FormatErrorKind::NotValid, what).at(position);
     }
-    let place = Place {
-        path: path_at(bytes, position),
-        owner: short_type_name(type_name),
-    };
+    let place = Place { path: path_at(bytes, position), owner: short_type_name(type_name) };
     FormatError::new(FormatErrorKind::WrongShape, shape(what, &place)).at(position)
 }
 
@@ -63,21 +58,14 @@ fn shape(what: &str, place: &Place) -> String {
         return format!("{at}: expected {expected}, found {}", kind_of(found));
     }
     if let Some(found) = found.strip_prefix("invalid value: ") {
-        return format!(
-            "{at}: expected {expected}, found {} out of range",
-            kind_of(found)
-        );
+        return format!("{at}: expected {expected}, found {} out of range", kind_of(found));
     }
     format!("{at}: {}", without_quotes(what))
 }
 
 /// The kind of what was found, without its value: ``integer `5` `` is an integer.
 fn kind_of(found: &str) -> &str {
-    found
-        .split(['`', '"', '\''])
-        .next()
-        .unwrap_or_default()
-        .trim_end()
+    found.split(['`', '"', '\'']).next().unwrap_or_default().trim_end()
 }
 
 /// A text with everything between quotes or backticks left out, and not longer than a line.
@@ -120,10 +108,7 @@ fn position_of(bytes: &[u8], line: usize, column: usize) -> usize {
     let mut start = 0;
     for _ in 1..line {
         let rest = bytes.get(start..).unwrap_or_default();
-        start += rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        start += rest.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     }
     (start + column.saturating_sub(1)).min(bytes.len())
 }
@@ -203,30 +188,20 @@ mod tests {
 
     #[test]
     fn type_names_lose_their_modules() {
-        assert_eq!(
-            short_type_name("alloc::vec::Vec<app::model::Order>"),
-            "Vec<Order>"
-        );
+        assert_eq!(short_type_name("alloc::vec::Vec<app::model::Order>"), "Vec<Order>");
         assert_eq!(short_type_name("(u8, app::A)"), "(u8, A)");
     }
 
     #[test]
     fn quoted_parts_are_left_out() {
-        assert_eq!(
-            without_quotes("bad id `x1` in \"y\" found"),
-            "bad id … in … found"
-        );
+        assert_eq!(without_quotes("bad id `x1` in \"y\" found"), "bad id … in … found");
         assert_eq!(without_quotes("open `x1"), "open ");
     }
 
     #[test]
     fn paths_skip_strings_and_nesting() {
         let text = br#"{"a":{"x":[1,{"\"b":2}]},"c":[[],"},{",5]}"#;
-        let at = |needle: &[u8]| {
-            text.windows(needle.len())
-                .position(|w| w == needle)
-                .unwrap()
-        };
+        let at = |needle: &[u8]| text.windows(needle.len()).position(|w| w == needle).unwrap();
         assert_eq!(path_at(text, at(b"2}")), "a.x[1].…");
         assert_eq!(path_at(text, at(b"5]")), "c[2]");
     }

@@ -35,9 +35,7 @@ impl<T, F: Deserializer<T>> Deserializer<Option<T>> for Optional<F> {
     }
 
     fn deserialize(&mut self, bytes: Option<&[u8]>) -> Result<Option<T>, BoxError> {
-        bytes
-            .map(|present| self.format.deserialize(Some(present)))
-            .transpose()
+        bytes.map(|present| self.format.deserialize(Some(present))).transpose()
     }
 }
 
@@ -74,15 +72,10 @@ mod tests {
 
     #[test]
     fn null_is_an_error_without_it() {
-        let errors = [
-            string().deserialize(None).err(),
-            raw().deserialize(None).err(),
-        ];
+        let errors = [string().deserialize(None).err(), raw().deserialize(None).err()];
         for error in errors {
             let error = error.expect("null is no item");
-            let error = error
-                .downcast_ref::<FormatError>()
-                .expect("formats give their own error");
+            let error = error.downcast_ref::<FormatError>().expect("formats give their own error");
             assert_eq!(error.kind(), FormatErrorKind::Null);
             assert!(error.to_string().contains("optional"));
         }

@@ -1,18 +1,24 @@
 //! The consumer as finders, readers and checks of a sink use it: questions to the cluster, with errors that name the reason.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_engine::error::{Error, ErrorKind, Result, codes};
 use millstream_engine::source::{OpenContext, Partition};
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::metadata::MetadataTopic;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::error::{self, WRONG_ADVERTISED};
 use crate::listener::Listener;
 use crate::raw::RawConsumer;
+
+/// The pause between two questions to a cluster that cannot answer just now.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A consumer of one step, and what its errors have to name.
 pub(crate) struct Consumer {
@@ -31,20 +37,12 @@ pub(crate) struct Bounds {
 
 impl Consumer {
     pub(crate) fn open(config: &ClientConfig, cx: &OpenContext) -> Result<Self> {
-        let listener = Listener::new(&cx.step, cx.clock.clone());
+        let listener = Listener::new(&cx.step, Arc::clone(&cx.clock));
         let raw = RawConsumer::new(config, listener).map_err(|error| {
             error::from_client(&error, "set up the Kafka client").at_step(&cx.step)
         })?;
-        let brokers = config
-            .get("bootstrap.servers")
-            .unwrap_or_default()
-            .to_owned();
-        Ok(Self {
-            raw,
-            brokers,
-            step: cx.step.to_string(),
-            timeout: cx.open_timeout,
-        })
+        let brokers = config.get("bootstrap.servers").unwrap_or_default().to_owned();
+        Ok(Self { raw, brokers, step: cx.step.to_string(), timeout: cx.open_timeout })
     }
 
     /// How many partitions each topic has.
@@ -53,11 +51,16 @@ impl Consumer {
     }
 
     fn count_of(&self, topic: &str) -> Result<u32> {
-        let client = self.raw.client();
         let what = || format!("look up the topic \"{topic}\"");
-        let metadata = client
-            .fetch_metadata(Some(topic), self.timeout)
-            .map_err(|error| self.failed(&error, what()))?;
+        let metadata = self.ask(&what(), || {
+            let metadata = self.raw.client().fetch_metadata(Some(topic), self.timeout)?;
+            match metadata.topics().first().and_then(MetadataTopic::error) {
+                Some(code) if is_passing(code.into()) => {
+                    Err(KafkaError::MetadataFetch(code.into()))
+                }
+                _ => Ok(metadata),
+            }
+        })?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         match found.map(|found| (found.error(), found.partitions().len())) {
             Some((None, n_partitions)) if n_partitions > 0 => {
@@ -79,24 +82,18 @@ impl Consumer {
     /// The error for a topic that does not exist, with the name that was perhaps meant.
     pub(crate) fn unknown_topic(&self, topic: &str) -> Error {
         let metadata = self.raw.client().fetch_metadata(None, self.timeout).ok();
-        let known = metadata.iter().flat_map(|metadata| metadata.topics());
-        let known: Vec<_> = known
-            .map(|found| (found.name(), found.partitions().len()))
-            .collect();
+        let known = metadata.iter().flat_map(rdkafka::metadata::Metadata::topics);
+        let known: Vec<_> = known.map(|found| (found.name(), found.partitions().len())).collect();
         error::unknown_topic(topic, known.into_iter()).at_step(&self.step)
     }
 
     /// The first and the next position of a partition, as the broker has them now.
     pub(crate) fn bounds(&self, partition: &Partition) -> Result<Bounds> {
         let index = index_of(partition);
-        let found = self
-            .raw
-            .client()
-            .fetch_watermarks(&partition.topic, index, self.timeout);
-        let (low, high) = found.map_err(|error| {
-            self.failed(&error, "ask for the positions of a partition")
-                .at_partition(&partition.topic, partition.index)
-        })?;
+        let question = || self.raw.client().fetch_watermarks(&partition.topic, index, self.timeout);
+        let found = self.ask("ask for the positions of a partition", question);
+        let (low, high) =
+            found.map_err(|error| error.at_partition(&partition.topic, partition.index))?;
         Ok(Bounds {
             low: low.try_into().unwrap_or_default(),
             high: high.try_into().unwrap_or_default(),
@@ -105,15 +102,10 @@ impl Consumer {
 
     /// The offsets that the group has committed.
     pub(crate) fn committed(&self, partitions: &[&Partition]) -> Result<HashMap<Partition, u64>> {
-        let wanted = list(
-            partitions
-                .iter()
-                .map(|partition| (*partition, Offset::Invalid)),
-        );
-        let found = self.raw.client().committed_offsets(wanted, self.timeout);
-        let found = found
-            .map_err(|error| self.failed(&error, "ask for the offsets of the consumer group"))?;
-        Ok(offsets(&found))
+        let wanted = list(partitions.iter().map(|partition| (*partition, Offset::Invalid)));
+        self.ask("ask for the offsets of the consumer group", || {
+            offsets(&self.raw.client().committed_offsets(wanted.clone(), self.timeout)?)
+        })
     }
 
     /// The offsets of the first records of this time or later; nothing for partitions that have none.
@@ -122,15 +114,10 @@ impl Consumer {
         partitions: &[&Partition],
         millis: i64,
     ) -> Result<HashMap<Partition, u64>> {
-        let wanted = list(
-            partitions
-                .iter()
-                .map(|partition| (*partition, Offset::Offset(millis))),
-        );
-        let found = self.raw.client().offsets_for_times(wanted, self.timeout);
-        let found =
-            found.map_err(|error| self.failed(&error, "ask for the positions of a time"))?;
-        Ok(offsets(&found))
+        let wanted = list(partitions.iter().map(|partition| (*partition, Offset::Offset(millis))));
+        self.ask("ask for the positions of a time", || {
+            offsets(&self.raw.client().offsets_for_times(wanted.clone(), self.timeout)?)
+        })
     }
 
     /// Commits offsets to the group and waits until that is done, at most so long.
@@ -139,13 +126,26 @@ impl Consumer {
         offsets: &TopicPartitionList,
         wait: Duration,
     ) -> Result<()> {
-        let what = "commit offsets to the consumer group";
-        self.raw
-            .commit(offsets)
-            .map_err(|code| self.refused(code, what))?;
-        match self.raw.committed(wait) {
-            Some(outcome) => outcome.map_err(|code| self.refused(code, what)),
-            None => Err(self.refused(RDKafkaErrorCode::OperationTimedOut, what)),
+        self.ask("commit offsets to the consumer group", || {
+            let outcome = self.raw.commit(offsets).and_then(|()| {
+                self.raw.committed(wait).unwrap_or(Err(RDKafkaErrorCode::OperationTimedOut))
+            });
+            outcome.map_err(KafkaError::ConsumerCommit)
+        })
+    }
+
+    /// Puts a question to the cluster, again and again while it says that it cannot answer just now: a new cluster, or one that
+    /// has just moved something.
+    fn ask<T>(&self, what: &str, question: impl Fn() -> KafkaResult<T>) -> Result<T> {
+        let mut n_left = self.timeout.as_millis() / PAUSE.as_millis();
+        loop {
+            match question() {
+                Err(error) if n_left > 0 && error.rdkafka_error_code().is_some_and(is_passing) => {
+                    n_left -= 1;
+                    self.raw.wait(PAUSE);
+                }
+                answer => return answer.map_err(|error| self.failed(&error, what)),
+            }
         }
     }
 
@@ -160,7 +160,7 @@ impl Consumer {
     /// An error code, as one of our errors. Where the brokers could not be reached, the reason is the one heard last.
     pub(crate) fn refused(&self, code: RDKafkaErrorCode, what: impl Into<String>) -> Error {
         let error = error::from_code(code, what);
-        if error.code() != codes::UNREACHABLE {
+        if error.code() != codes::UNREACHABLE || !is_of_transport(code) {
             return error.at_step(&self.step);
         }
         // Errors are heard when somebody asks for them. What this call says is heard too.
@@ -215,17 +215,41 @@ pub(crate) fn offset_of(position: u64) -> Offset {
     Offset::Offset(i64::try_from(position).unwrap_or(i64::MAX))
 }
 
-fn offsets(list: &TopicPartitionList) -> HashMap<Partition, u64> {
-    let found = list
-        .elements()
-        .into_iter()
-        .filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => {
-                let partition =
-                    Partition::new(element.topic(), u32::try_from(element.partition()).ok()?);
-                Some((partition, u64::try_from(offset).ok()?))
-            }
-            _ => None,
-        });
-    found.collect()
+/// The offsets of a list, or the error of one of its partitions.
+fn offsets(list: &TopicPartitionList) -> KafkaResult<HashMap<Partition, u64>> {
+    list.elements().iter().try_for_each(TopicPartitionListElem::error)?;
+    let found = list.elements().into_iter().filter_map(|element| match element.offset() {
+        Offset::Offset(offset) => {
+            let partition =
+                Partition::new(element.topic(), u32::try_from(element.partition()).ok()?);
+            Some((partition, u64::try_from(offset).ok()?))
+        }
+        _ => None,
+    });
+    Ok(found.collect())
+}
+
+/// Whether the cluster answers otherwise soon.
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::NotCoordinator
+            | RDKafkaErrorCode::CoordinatorNotAvailable
+            | RDKafkaErrorCode::CoordinatorLoadInProgress
+            | RDKafkaErrorCode::WaitingForCoordinator
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotLeaderForPartition
+    )
+}
+
+/// Whether the brokers could not be reached at all, as against an answer that was an error.
+fn is_of_transport(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::MessageTimedOut
+    )
 }

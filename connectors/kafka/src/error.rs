@@ -84,22 +84,15 @@ pub(crate) fn did_you_mean<'a>(
 /// The client's own words for a code, without the name of the code and of the side that said it.
 pub(crate) fn reason(code: Kafka) -> String {
     let text = code.to_string();
-    let words = text
-        .split_once(" (")
-        .map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(')'));
-    let words = words
-        .strip_prefix("Broker: ")
-        .or_else(|| words.strip_prefix("Local: "))
-        .unwrap_or(words);
+    let words = text.split_once(" (").map_or(text.as_str(), |(_, rest)| rest.trim_end_matches(')'));
+    let words =
+        words.strip_prefix("Broker: ").or_else(|| words.strip_prefix("Local: ")).unwrap_or(words);
     lower_first(words)
 }
 
 pub(crate) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| first.to_lowercase().chain(chars).collect())
-        .unwrap_or_default()
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn classify(code: Kafka) -> (ErrorKind, Code) {
@@ -155,29 +148,19 @@ mod tests {
             "E0110 failed to find the topic \"order\": it does not exist on this cluster\n\
              Did you mean \"orders\" (6 partitions)?"
         );
-        assert!(
-            unknown_topic("zzz", known.into_iter())
-                .report()
-                .contains("Create it first")
-        );
+        assert!(unknown_topic("zzz", known.into_iter()).report().contains("Create it first"));
     }
 
     #[test]
     fn reasons_are_short_and_lower_case() {
         assert_eq!(reason(Kafka::MessageSizeTooLarge), "message size too large");
-        assert_eq!(
-            reason(Kafka::BrokerTransportFailure),
-            "broker transport failure"
-        );
+        assert_eq!(reason(Kafka::BrokerTransportFailure), "broker transport failure");
     }
 
     #[test]
     fn oversized_record_is_the_item_s_fault() {
         let error = not_delivered(Kafka::MessageSizeTooLarge, "orders");
-        assert_eq!(
-            (error.code(), error.kind()),
-            (codes::TOO_LARGE, ErrorKind::BadItem)
-        );
+        assert_eq!((error.code(), error.kind()), (codes::TOO_LARGE, ErrorKind::BadItem));
         assert!(!error.is_retryable());
         assert!(not_delivered(Kafka::MessageTimedOut, "orders").is_retryable());
     }

@@ -29,11 +29,7 @@ impl Finder {
         config: SourceConfig,
         timeout: std::time::Duration,
     ) -> Self {
-        Self {
-            consumer,
-            config,
-            timeout,
-        }
+        Self { consumer, config, timeout }
     }
 
     /// Where one partition starts: explicit, else stored, else committed, else as the start setting says.
@@ -106,9 +102,7 @@ impl Finder {
 pub(crate) fn expired(policy: Expired, partition: &Partition, what: &str, low: u64) -> Error {
     let error = Error::new(ErrorKind::Corrupt, codes::EXPIRED_POSITION, what)
         .at_partition(&partition.topic, partition.index)
-        .with_source(format!(
-            "it has expired, the oldest record there is has position {low}"
-        ));
+        .with_source(format!("it has expired, the oldest record there is has position {low}"));
     match policy {
         Expired::Stop => error.with_hint(
             "Records were deleted before they were read. Choose with `with_expired`: `Expired::Earliest` goes on at the \
@@ -120,18 +114,15 @@ pub(crate) fn expired(policy: Expired, partition: &Partition, what: &str, low: u
 
 /// A resume position of ours: the offset of the next record, in decimal.
 pub(crate) fn parse(partition: &Partition, position: &ResumePosition) -> Result<u64> {
-    position
-        .0
-        .parse()
-        .map_err(|error: std::num::ParseIntError| {
-            Error::new(
-                ErrorKind::Corrupt,
-                codes::EXPIRED_POSITION,
-                format!("read the stored position \"{position}\""),
-            )
-            .at_partition(&partition.topic, partition.index)
-            .with_source(error)
-        })
+    position.0.parse().map_err(|error: std::num::ParseIntError| {
+        Error::new(
+            ErrorKind::Corrupt,
+            codes::EXPIRED_POSITION,
+            format!("read the stored position \"{position}\""),
+        )
+        .at_partition(&partition.topic, partition.index)
+        .with_source(error)
+    })
 }
 
 impl PartitionFinder for Finder {
@@ -140,10 +131,7 @@ impl PartitionFinder for Finder {
         let mut partitions = Vec::new();
         for (topic, count) in self.config.topics.iter().zip(counts) {
             let first = Partition::new(topic, 0);
-            partitions.extend((0..count).map(|index| Partition {
-                index,
-                ..first.clone()
-            }));
+            partitions.extend((0..count).map(|index| Partition { index, ..first.clone() }));
         }
         Ok(partitions)
     }
@@ -173,9 +161,7 @@ impl PartitionFinder for Finder {
             Ok(Assignment {
                 partition: partition.clone(),
                 start: ResumePosition(start.to_string()),
-                committed: candidates
-                    .committed
-                    .map(|offset| ResumePosition(offset.to_string())),
+                committed: candidates.committed.map(|offset| ResumePosition(offset.to_string())),
             })
         };
         wanted.iter().map(assignment).collect()
@@ -192,7 +178,6 @@ impl PartitionFinder for Finder {
                 offset_of(parse(&assignment.partition, &assignment.start)?),
             ));
         }
-        self.consumer
-            .commit_and_wait(&list(starts.into_iter()), self.timeout)
+        self.consumer.commit_and_wait(&list(starts.into_iter()), self.timeout)
     }
 }

@@ -32,9 +32,7 @@ impl Group {
         }
         if !self.waiting.is_empty() {
             let offsets = list(
-                self.waiting
-                    .iter()
-                    .map(|(partition, position)| (partition, offset_of(*position))),
+                self.waiting.iter().map(|(partition, position)| (partition, offset_of(*position))),
             );
             match consumer.raw.commit(&offsets) {
                 Ok(()) => self.under_way = std::mem::take(&mut self.waiting),
@@ -55,9 +53,7 @@ impl Group {
             return Ok(());
         }
         let offsets = list(
-            self.waiting
-                .iter()
-                .map(|(partition, position)| (partition, offset_of(*position))),
+            self.waiting.iter().map(|(partition, position)| (partition, offset_of(*position))),
         );
         consumer.commit_and_wait(&offsets, wait / 2)
     }
@@ -67,9 +63,10 @@ impl Group {
             Ok(()) => self.under_way.clear(),
             Err(code) => {
                 let reason = crate::error::reason(code);
-                consumer.raw.listener().hear(&format!(
-                    "committing offsets to the consumer group failed: {reason}"
-                ));
+                consumer
+                    .raw
+                    .listener()
+                    .hear(&format!("committing offsets to the consumer group failed: {reason}"));
                 self.keep();
             }
         }

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 mod config;
 mod consumer;
 mod error;
 mod finder;
 mod group;
+mod lanes;
 mod listener;
 mod partitioner;
 mod producer;
@@ -16,6 +18,7 @@ mod slots;
 mod source;
 mod writer;
 
+pub use admin::create_topic;
 pub use config::{
     Compression, Expired, Isolation, Options, Partitioner, SinkConfig, SourceConfig, Start,
 };

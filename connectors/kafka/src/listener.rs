@@ -4,6 +4,7 @@
 //! failure.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use millstream_engine::clock::SharedClock;
 use rdkafka::client::ClientContext;
@@ -31,6 +32,7 @@ pub(crate) struct Listener {
     step: String,
     clock: SharedClock,
     heard: Mutex<Heard>,
+    doubt: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +48,7 @@ impl Listener {
             step: step.to_owned(),
             clock,
             heard: Mutex::default(),
+            doubt: AtomicBool::new(false),
         }
     }
 
@@ -76,16 +79,25 @@ impl Listener {
         tracing::warn!(step = %self.step, "{text}");
     }
 
+    /// Whether the client has said since the last call that something is wrong for good.
+    pub(crate) fn take_doubt(&self) -> bool {
+        self.doubt.swap(false, Ordering::Relaxed)
+    }
+
     pub(crate) fn log_line(&self, level: i32, facility: &str, text: &str) {
+        // A topic that is gone is told of by a log line alone: the errors of partition queues that are read in batches.
+        if facility == "ERROR" {
+            self.doubt.store(true, Ordering::Relaxed);
+        }
         match level {
             // The client says the same once more as an error event.
             ..=3 if facility == "FAIL" => {
-                tracing::debug!(step = %self.step, "Kafka client: {text}")
+                tracing::debug!(step = %self.step, "Kafka client: {text}");
             }
             ..=3 => tracing::error!(step = %self.step, "Kafka client: {facility} {text}"),
             // A client that is only asked for topics is not told apart: settings of a producer do it no harm.
             4 if facility == "CONFWARN" => {
-                tracing::debug!(step = %self.step, "Kafka client: {text}")
+                tracing::debug!(step = %self.step, "Kafka client: {text}");
             }
             4 => tracing::warn!(step = %self.step, "Kafka client: {facility} {text}"),
             5 | 6 => tracing::debug!(step = %self.step, "Kafka client: {facility} {text}"),
@@ -94,9 +106,7 @@ impl Listener {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Heard> {
-        self.heard
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -119,10 +129,8 @@ impl ConsumerContext for Listener {}
 /// A line that names no broker, such as "1/1 brokers are down", tells no reason.
 fn parse(text: &str) -> Option<Trouble> {
     let start = text.find(": ").filter(|at| text[..*at].contains('/'))?;
-    let (broker, rest) = (
-        text[..start].rsplit("://").next().unwrap_or_default(),
-        &text[start + 2..],
-    );
+    let (broker, rest) =
+        (text[..start].rsplit("://").next().unwrap_or_default(), &text[start + 2..]);
     let (address, id) = broker.rsplit_once('/')?;
     let rest = rest.split(" (after ").next().unwrap_or(rest);
     let rest = rest.split(" (add ").next().unwrap_or(rest);
@@ -130,18 +138,13 @@ fn parse(text: &str) -> Option<Trouble> {
         Some((before, reason)) if before.starts_with("Connect") => reason,
         _ => rest,
     };
-    let reason = match reason
-        .strip_prefix("Failed to resolve ")
-        .and_then(|text| text.split_once("': "))
+    let reason = match reason.strip_prefix("Failed to resolve ").and_then(|of| of.split_once("': "))
     {
         Some((_, reason)) => reason,
         None => reason,
     };
     let advertised = (id != "bootstrap").then(|| address.to_owned());
-    Some(Trouble {
-        reason: lower_first(reason),
-        advertised,
-    })
+    Some(Trouble { reason: lower_first(reason), advertised })
 }
 
 #[cfg(test)]
@@ -152,18 +155,15 @@ mod tests {
     fn reason_is_found_in_the_line() {
         let line = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused \
                     (after 0ms in state CONNECT)";
-        let refused = Trouble {
-            reason: "connection refused".into(),
-            advertised: None,
-        };
+        let refused = Trouble { reason: "connection refused".into(), advertised: None };
         assert_eq!(parse(line), Some(refused));
-        let line = "kafka-1:9092/1: Failed to resolve 'kafka-1:9092': Name or service not known \
+        let other = "kafka-1:9092/1: Failed to resolve 'kafka-1:9092': Name or service not known \
                     (after 4ms in state CONNECT)";
         let unresolved = Trouble {
             reason: "name or service not known".into(),
             advertised: Some("kafka-1:9092".into()),
         };
-        assert_eq!(parse(line), Some(unresolved));
+        assert_eq!(parse(other), Some(unresolved));
         assert_eq!(parse("1/1 brokers are down"), None);
     }
 }

@@ -14,10 +14,7 @@ pub(crate) fn partition_of(key: &[u8], n_partitions: u32) -> u32 {
 #[inline]
 pub(crate) fn murmur2(key: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the hash takes the length modulo 2^32"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the hash takes the length modulo 2^32")]
     let mut hash = 0x9747_b28c ^ key.len() as u32;
     let (words, rest) = key.as_chunks::<4>();
     for word in words {
@@ -116,10 +113,7 @@ mod tests {
             ("foobar", -790_332_482),
             ("a-little-bit-long-string", -985_981_536),
             ("a-little-bit-longer-string", -1_486_304_829),
-            (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
-                -58_897_971,
-            ),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
         ];
         for (key, hash) in known {
             assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");

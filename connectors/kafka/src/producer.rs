@@ -16,7 +16,7 @@ use crate::listener::Listener;
 use crate::raw::{Client, RawProducer};
 
 /// How long the number of partitions is believed.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_mins(1);
 
 /// How long to wait after a question that was not answered.
 const RETRY: Duration = Duration::from_secs(1);
@@ -59,10 +59,8 @@ impl Producer {
         let (ask, asked) = sync_channel(1);
         let (shared, wake) = (Arc::clone(&partitions), wake.clone());
         let refresh = move || keep_fresh(&client, &shared, &wake, &asked);
-        std::thread::Builder::new()
-            .name("kafka-topic".to_owned())
-            .spawn(refresh)
-            .map_err(|error| {
+        std::thread::Builder::new().name("kafka-topic".to_owned()).spawn(refresh).map_err(
+            |error| {
                 Error::new(
                     ErrorKind::Unavailable,
                     codes::UNREACHABLE,
@@ -70,12 +68,9 @@ impl Producer {
                 )
                 .with_source(error)
                 .at_step(&cx.step)
-            })?;
-        Ok(Self {
-            raw,
-            partitions,
-            ask,
-        })
+            },
+        )?;
+        Ok(Self { raw, partitions, ask })
     }
 
     /// How many partitions the topic has; `None` until the cluster has told. The wake is called when it has.
@@ -93,11 +88,7 @@ impl Producer {
 
     /// Why the topic cannot be written, as the cluster said last.
     pub(crate) fn topic_error(&self) -> Option<RDKafkaErrorCode> {
-        self.partitions
-            .failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.partitions.failed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -106,19 +97,14 @@ fn keep_fresh(client: &Client, partitions: &Partitions, wake: &Wake, asked: &Rec
     loop {
         let wait = match client.n_partitions(QUESTION) {
             Ok(n_partitions) if n_partitions > 0 => {
-                let before = partitions
-                    .n_partitions
-                    .swap(n_partitions, Ordering::Relaxed);
+                let before = partitions.n_partitions.swap(n_partitions, Ordering::Relaxed);
                 if before != n_partitions {
                     wake.wake();
                 }
                 REFRESH
             }
             Err(code) if is_lasting(code) => {
-                *partitions
-                    .failed
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = Some(code);
+                *partitions.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
                 wake.wake();
                 RETRY
             }

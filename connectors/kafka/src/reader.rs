@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_engine::batch::{NO_TIME, Origin, RecordBatch};
-use millstream_engine::error::{Error, ErrorKind, Result, codes};
+use millstream_engine::error::{ErrorKind, Result};
 use millstream_engine::source::{
-    Assignment, Confirmed, Partition, Read, Reader as ReaderContract, ReaderContext, ResumePosition,
+    Assignment, Confirmed, Read, Reader as ReaderContract, ReaderContext, ResumePosition,
 };
-use rdkafka::Offset;
-use rdkafka::consumer::Consumer as _;
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::Expired;
 use crate::consumer::{Consumer, index_of, list, offset_of};
 use crate::finder::{expired, parse};
 use crate::group::Group;
+use crate::lanes::{Lane, check_topics, is_gone, pause, strange};
 use crate::receipts::{Receipts, RunEnd};
 
 /// The longest wait for records before the client's own messages are looked at.
@@ -23,18 +22,6 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Microseconds between looks at the client's own messages while records come.
 const SERVE_MICROS: u64 = 100_000;
-
-/// A partition of the reader.
-struct Lane {
-    partition: Partition,
-    origin: Origin,
-    /// After the last record handed out.
-    next: u64,
-    /// After the last record that is durable.
-    durable: u64,
-    /// The end was reached and the source is bounded: what comes now is for another run.
-    ended: bool,
-}
 
 /// The run that is being copied: the messages of one place belong to one lane.
 struct Run {
@@ -47,7 +34,6 @@ pub(crate) struct Reader {
     /// `None` once closed.
     consumer: Option<Consumer>,
     cx: ReaderContext,
-    policy: Expired,
     lanes: Vec<Lane>,
     receipts: Receipts,
     group: Group,
@@ -55,11 +41,10 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(consumer: Consumer, cx: ReaderContext, policy: Expired) -> Self {
+    pub(crate) fn new(consumer: Consumer, cx: ReaderContext) -> Self {
         Self {
             consumer: Some(consumer),
             cx,
-            policy,
             lanes: Vec::new(),
             receipts: Receipts::default(),
             group: Group::default(),
@@ -110,10 +95,7 @@ impl Reader {
                     let Some(lane) = self.lane_of(message.topic(), message.place().1) else {
                         return Err(strange(message.topic(), message.place().1));
                     };
-                    *run = Some(Run {
-                        place: message.place(),
-                        lane,
-                    });
+                    *run = Some(Run { place: message.place(), lane });
                     if !self.lanes[lane].ended {
                         batch.set_origin(&self.lanes[lane].origin);
                     }
@@ -127,7 +109,9 @@ impl Reader {
                 }
                 let time = message.time().unwrap_or(NO_TIME);
                 batch.push(message.key(), message.value(), time, message.offset());
-                message.headers(|name, value| batch.push_header(name, value));
+                if !message.is_without_headers() {
+                    message.headers(|name, value| batch.push_header(name, value));
+                }
                 lane.next = message.offset() + 1;
             }
             consumer.raw.pop();
@@ -141,10 +125,7 @@ impl Reader {
 
     fn end_run(&mut self, run: &mut Option<Run>) {
         if let Some(run) = run.take() {
-            let end = RunEnd {
-                lane: run.lane,
-                next: self.lanes[run.lane].next,
-            };
+            let end = RunEnd { lane: run.lane, next: self.lanes[run.lane].next };
             self.receipts.run_ended(end);
         }
     }
@@ -182,13 +163,7 @@ impl Reader {
             }
             RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownPartition => Err(Error::new(
-                ErrorKind::Config,
-                codes::UNKNOWN_TOPIC,
-                "read on: the topic or the partition is gone from the cluster",
-            )
-            .at_partition(&partition.topic, partition.index)
-            .with_hint("Was the topic deleted?")),
+            | RDKafkaErrorCode::UnknownPartition => Err(is_gone(&partition)),
             _ => {
                 let error = consumer.refused(code, "read from Kafka");
                 if error.kind() == ErrorKind::Unavailable {
@@ -202,45 +177,24 @@ impl Reader {
         }
     }
 
-    /// The broker no longer has the record that comes next.
-    fn on_expired(&mut self, consumer: &Consumer, lane: usize) -> Result<()> {
+    /// The broker no longer has the record that comes next, and the policy says stop: otherwise the client goes on by itself.
+    fn on_expired(&self, consumer: &Consumer, lane: usize) -> Result<()> {
         let lane = &self.lanes[lane];
         let what = format!("read on at position {}", lane.next);
-        let offset = match self.policy {
-            Expired::Stop => {
-                let low = consumer.bounds(&lane.partition)?.low;
-                return Err(expired(self.policy, &lane.partition, &what, low));
-            }
-            Expired::Earliest => Offset::Beginning,
-            Expired::Latest => Offset::End,
-        };
-        consumer.raw.listener().warn(&format!(
-            "failed to {what} of {}: it has expired; reading goes on at the {}",
-            lane.partition,
-            if offset == Offset::Beginning {
-                "oldest record"
-            } else {
-                "end"
-            },
-        ));
-        let index = index_of(&lane.partition);
-        let sought =
-            consumer
-                .raw
-                .client()
-                .seek(&lane.partition.topic, index, offset, Duration::ZERO);
-        sought.map_err(|error| consumer.failed(&error, "go on after an expired position"))
+        let low = consumer.bounds(&lane.partition)?.low;
+        Err(expired(Expired::Stop, &lane.partition, &what, low))
     }
 
     /// Looks at what the client says by the way: when there is time, and from time to time when there is not.
     fn serve(&mut self, consumer: &Consumer) -> Result<()> {
         self.serve_at = self.cx.open.clock.micros() + SERVE_MICROS;
-        consumer
-            .raw
-            .serve()
-            .map_err(|error| consumer.failed(&error, "read from Kafka"))?;
+        consumer.raw.serve().map_err(|error| consumer.failed(&error, "read from Kafka"))?;
         self.group.poll(consumer);
-        Ok(())
+        if consumer.raw.listener().take_doubt() {
+            check_topics(&self.lanes, consumer)
+        } else {
+            Ok(())
+        }
     }
 
     fn read_from(
@@ -277,10 +231,7 @@ impl ReaderContract for Reader {
             return Ok(());
         };
         let mut lanes = Vec::with_capacity(assignments.len());
-        for Assignment {
-            partition, start, ..
-        } in assignments
-        {
+        for Assignment { partition, start, .. } in assignments {
             let start = parse(partition, start)?;
             let known = self
                 .lanes
@@ -301,11 +252,7 @@ impl ReaderContract for Reader {
                 ended: false,
             });
         }
-        let starts = list(
-            lanes
-                .iter()
-                .map(|lane| (&lane.partition, offset_of(lane.next))),
-        );
+        let starts = list(lanes.iter().map(|lane| (&lane.partition, offset_of(lane.next))));
         self.lanes.extend(lanes);
         consumer
             .raw
@@ -323,12 +270,7 @@ impl ReaderContract for Reader {
     }
 
     fn confirm(&mut self, n_batches: u64, resume: &mut Vec<Confirmed>) -> Result<()> {
-        let Self {
-            lanes,
-            receipts,
-            group,
-            ..
-        } = self;
+        let Self { lanes, receipts, group, .. } = self;
         let mut advanced: Vec<usize> = Vec::new();
         receipts.confirm(n_batches, |end| {
             lanes[end.lane].durable = lanes[end.lane].durable.max(end.next);
@@ -338,10 +280,7 @@ impl ReaderContract for Reader {
         });
         for lane in advanced.into_iter().map(|lane| &lanes[lane]) {
             let position = ResumePosition(lane.durable.to_string());
-            resume.push(Confirmed {
-                partition: lane.partition.clone(),
-                resume: position,
-            });
+            resume.push(Confirmed { partition: lane.partition.clone(), resume: position });
             group.add(&lane.partition, lane.durable);
         }
         if let Some(consumer) = &self.consumer {
@@ -364,25 +303,12 @@ impl ReaderContract for Reader {
             return Ok(());
         };
         let clock = &self.cx.open.clock;
-        let until = clock
-            .micros()
-            .saturating_add(u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX));
+        let until =
+            clock.micros().saturating_add(u64::try_from(deadline.as_micros()).unwrap_or(u64::MAX));
         let finished = self.group.finish(&consumer, deadline);
         let left = Duration::from_micros(until.saturating_sub(clock.micros()));
         let_go(consumer, left);
         finished
-    }
-}
-
-/// Stops fetching a partition that has ended.
-fn pause(consumer: &Consumer, partition: &Partition) {
-    let paused = consumer
-        .raw
-        .client()
-        .pause(&list([(partition, Offset::Invalid)].into_iter()));
-    if let Err(error) = paused {
-        // What comes is dropped all the same; only the fetching is for nothing.
-        tracing::debug!(%partition, %error, "an ended partition is still fetched");
     }
 }
 
@@ -393,20 +319,8 @@ fn let_go(consumer: Consumer, wait: Duration) {
         drop(consumer);
         drop(done);
     };
-    if std::thread::Builder::new()
-        .name("kafka-close".to_owned())
-        .spawn(destroy)
-        .is_ok()
-    {
+    if std::thread::Builder::new().name("kafka-close".to_owned()).spawn(destroy).is_ok() {
         // Either the thread is done, or it goes on without us.
         let _either = gone.recv_timeout(wait);
     }
-}
-
-fn strange(topic: &str, index: i32) -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        codes::BAD_RECORD,
-        format!("read from Kafka: a record of {topic}[{index}] came, which was not assigned"),
-    )
 }

@@ -50,10 +50,7 @@ mod tests {
         let mut receipts = Receipts::default();
         for (batch, runs) in [(0_u64, 2_usize), (1, 1), (2, 3)] {
             (0..runs).for_each(|lane| {
-                receipts.run_ended(RunEnd {
-                    lane,
-                    next: batch * 10,
-                })
+                receipts.run_ended(RunEnd { lane, next: batch * 10 });
             });
             receipts.batch_ended();
         }

@@ -47,9 +47,7 @@ pub struct Sink {
 impl Sink {
     /// Writes to `topic` on the cluster that `brokers` (`host:port`, separated by commas) belong to.
     pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
-        Self {
-            config: SinkConfig::new(brokers, topic),
-        }
+        Self { config: SinkConfig::new(brokers, topic) }
     }
 
     /// Writes as `config` says.
@@ -178,9 +176,7 @@ impl SinkContract for Sink {
 
     fn prepare(&self, cx: &OpenContext) -> Result<()> {
         let probe = Consumer::open(&self.config.probe_config(&cx.qualified_name()), cx)?;
-        probe
-            .count_partitions(std::slice::from_ref(&self.config.topic))
-            .map(drop)
+        probe.count_partitions(std::slice::from_ref(&self.config.topic)).map(drop)
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn WriterContract>> {

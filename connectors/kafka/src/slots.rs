@@ -19,17 +19,8 @@ const TIMED: u32 = 1 << 31;
 
 impl Tag {
     pub(crate) fn new(slot: u32, header_bytes: usize, timed: bool) -> Self {
-        let header_bytes = u32::try_from(header_bytes)
-            .unwrap_or(TIMED - 1)
-            .min(TIMED - 1);
-        Self {
-            slot,
-            extra: if timed {
-                header_bytes | TIMED
-            } else {
-                header_bytes
-            },
-        }
+        let header_bytes = u32::try_from(header_bytes).unwrap_or(TIMED - 1).min(TIMED - 1);
+        Self { slot, extra: if timed { header_bytes | TIMED } else { header_bytes } }
     }
 
     pub(crate) fn is_timed(self) -> bool {
@@ -47,14 +38,8 @@ impl Tag {
 
     #[inline]
     pub(crate) fn from_bits(bits: u64) -> Self {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the two halves of the number"
-        )]
-        Self {
-            slot: (bits >> 32) as u32,
-            extra: bits as u32,
-        }
+        #[expect(clippy::cast_possible_truncation, reason = "the two halves of the number")]
+        Self { slot: (bits >> 32) as u32, extra: bits as u32 }
     }
 }
 
@@ -67,7 +52,7 @@ struct Slot {
 /// The open epochs of a writer, in the order they were first written, and what was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
-    slots: VecDeque<Slot>,
+    epochs: VecDeque<Slot>,
     first: u32,
     n_records: usize,
     n_bytes: usize,
@@ -77,16 +62,11 @@ pub(crate) struct Slots {
 impl Slots {
     /// The slot of an epoch; epochs may interleave.
     pub(crate) fn open(&mut self, epoch: u64) -> u32 {
-        let at = self
-            .slots
-            .iter()
-            .rposition(|slot| slot.epoch == epoch)
-            .unwrap_or_else(|| {
-                self.slots.push_back(Slot { epoch, n_open: 0 });
-                self.slots.len() - 1
-            });
-        self.first
-            .wrapping_add(u32::try_from(at).unwrap_or(u32::MAX))
+        let at = self.epochs.iter().rposition(|slot| slot.epoch == epoch).unwrap_or_else(|| {
+            self.epochs.push_back(Slot { epoch, n_open: 0 });
+            self.epochs.len() - 1
+        });
+        self.first.wrapping_add(u32::try_from(at).unwrap_or(u32::MAX))
     }
 
     /// Records taken and not settled.
@@ -104,7 +84,7 @@ impl Slots {
         self.n_records += n_records;
         self.n_bytes += n_bytes;
         let at = self.index(slot);
-        self.slots[at].n_open += n_records;
+        self.epochs[at].n_open += n_records;
     }
 
     /// Counts a record as delivered or refused; `n_bytes` are those of key and value.
@@ -113,12 +93,12 @@ impl Slots {
         self.n_records -= 1;
         self.n_bytes -= n_bytes + tag.header_bytes();
         let at = self.index(tag.slot);
-        self.slots[at].n_open -= 1;
+        self.epochs[at].n_open -= 1;
     }
 
     /// The epoch that a message was taken in.
     pub(crate) fn epoch(&self, tag: Tag) -> u64 {
-        self.slots[self.index(tag.slot)].epoch
+        self.epochs[self.index(tag.slot)].epoch
     }
 
     /// Keeps a refused record until it is asked for.
@@ -129,21 +109,16 @@ impl Slots {
     /// Hands out what was refused, and forgets epochs that are done.
     pub(crate) fn collect(&mut self, rejected: &mut Vec<Rejected>) {
         rejected.append(&mut self.refused);
-        while self.slots.front().is_some_and(|slot| slot.n_open == 0) {
-            self.slots.pop_front();
+        while self.epochs.front().is_some_and(|slot| slot.n_open == 0) {
+            self.epochs.pop_front();
             self.first = self.first.wrapping_add(1);
         }
     }
 
     /// The oldest epoch with a record that is not settled, or was refused and not handed out yet.
     pub(crate) fn oldest(&self) -> Option<u64> {
-        let open = self
-            .slots
-            .iter()
-            .filter(|slot| slot.n_open > 0)
-            .map(|slot| slot.epoch);
-        open.chain(self.refused.iter().map(|rejected| rejected.epoch))
-            .min()
+        let open = self.epochs.iter().filter(|slot| slot.n_open > 0).map(|slot| slot.epoch);
+        open.chain(self.refused.iter().map(|rejected| rejected.epoch)).min()
     }
 
     #[inline]
@@ -158,10 +133,7 @@ mod tests {
 
     #[test]
     fn interleaved_epochs_settle_in_any_order() {
-        let mut slots = Slots {
-            first: u32::MAX,
-            ..Slots::default()
-        };
+        let mut slots = Slots { first: u32::MAX, ..Slots::default() };
         let [a, b] = [slots.open(20), slots.open(10)];
         slots.take(a, 2, 20);
         slots.take(b, 1, 10);
@@ -173,10 +145,7 @@ mod tests {
         slots.collect(&mut Vec::new());
         slots.settle(Tag::new(a, 0, true), 10);
         slots.collect(&mut Vec::new());
-        assert_eq!(
-            (slots.oldest(), slots.n_records(), slots.n_bytes()),
-            (None, 0, 0)
-        );
+        assert_eq!((slots.oldest(), slots.n_records(), slots.n_bytes()), (None, 0, 0));
         let again = slots.open(20);
         slots.take(again, 1, 1);
         assert_eq!(slots.oldest(), Some(20));

@@ -47,9 +47,7 @@ pub struct Source {
 impl Source {
     /// Reads `topic` from the cluster that `brokers` (`host:port`, separated by commas) belong to.
     pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
-        Self {
-            config: SourceConfig::new(brokers, topic),
-        }
+        Self { config: SourceConfig::new(brokers, topic) }
     }
 
     /// Reads as `config` says.
@@ -191,15 +189,11 @@ impl SourceContract for Source {
     }
 
     fn finder(&self, cx: &OpenContext) -> Result<Box<dyn PartitionFinder>> {
-        Ok(Box::new(Finder::new(
-            self.open(cx)?,
-            self.config.clone(),
-            cx.open_timeout,
-        )))
+        Ok(Box::new(Finder::new(self.open(cx)?, self.config.clone(), cx.open_timeout)))
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn ReaderContract>> {
         let consumer = self.open(&cx.open)?;
-        Ok(Box::new(Reader::new(consumer, cx, self.config.expired)))
+        Ok(Box::new(Reader::new(consumer, cx)))
     }
 }

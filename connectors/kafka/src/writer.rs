@@ -56,13 +56,8 @@ impl Writer {
     /// The index of the first record that the queue has no room for, and the bytes of those before. A record that is larger than
     /// the whole queue goes alone.
     fn admit(&self, producer: &Producer, batch: &RecordBatch, from: usize) -> (usize, usize) {
-        let (n_records, queued) = producer
-            .raw
-            .slots(|slots| (slots.n_records(), slots.n_bytes()));
-        let room = self
-            .max_records
-            .saturating_sub(n_records)
-            .min(batch.len() - from);
+        let (n_records, queued) = producer.raw.slots(|slots| (slots.n_records(), slots.n_bytes()));
+        let room = self.max_records.saturating_sub(n_records).min(batch.len() - from);
         let bytes_left = self.max_bytes.saturating_sub(queued);
         let mut n_bytes = 0;
         for index in from..from + room {
@@ -80,9 +75,7 @@ impl Writer {
         let mut bucket = std::mem::take(&mut self.buckets[partition as usize]);
         let mut outgoing: Vec<Outgoing<'b>> = recycle(std::mem::take(&mut self.outgoing));
         let tag = Tag::new(job.slot, 0, false);
-        let records = bucket
-            .iter()
-            .filter_map(|index| job.batch.get(*index as usize));
+        let records = bucket.iter().filter_map(|index| job.batch.get(*index as usize));
         outgoing.extend(records.map(|record| Outgoing::new(record, tag)));
         if producer.raw.produce(partition, &mut outgoing) < outgoing.len() {
             for (index, message) in bucket.iter().zip(&outgoing) {
@@ -108,11 +101,7 @@ impl Writer {
         if !self.buckets[partition as usize].is_empty() {
             self.flush(producer, job, partition);
         }
-        let tag = Tag::new(
-            job.slot,
-            record.headers().encoded().len(),
-            record.time().is_some(),
-        );
+        let tag = Tag::new(job.slot, record.headers().encoded().len(), record.time().is_some());
         if let Err(code) = producer.raw.produce_one(partition, record, tag) {
             self.refuse(producer, job, tag, (record, partition, code));
         }
@@ -131,22 +120,14 @@ impl Writer {
             code != RDKafkaErrorCode::QueueFull,
             "the writer's bound comes before the client's"
         );
-        if matches!(
-            code,
-            RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic
-        ) {
+        if matches!(code, RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic) {
             producer.refresh();
         }
         let error = not_delivered(code, &self.topic)
             .at_partition(&self.topic, partition)
             .at_step(&self.cx.open.step)
             .at_epoch(job.epoch);
-        let rejected = Rejected {
-            epoch: job.epoch,
-            record: record.to_owned(),
-            error,
-            attempts: 0,
-        };
+        let rejected = Rejected { epoch: job.epoch, record: record.to_owned(), error, attempts: 0 };
         producer.raw.slots(|slots| {
             slots.refuse(rejected);
             slots.settle(tag, record.n_bytes());
@@ -168,8 +149,7 @@ impl Writer {
         if end == from {
             return from;
         }
-        self.buckets
-            .resize_with(self.buckets.len().max(n_partitions as usize), Vec::new);
+        self.buckets.resize_with(self.buckets.len().max(n_partitions as usize), Vec::new);
         self.chooser.set_now(self.cx.open.clock.micros());
         let slot = producer.raw.slots(|slots| {
             let slot = slots.open(epoch);
@@ -181,9 +161,7 @@ impl Writer {
             let Some(record) = batch.get(index) else {
                 break;
             };
-            let partition = self
-                .chooser
-                .choose(record.key(), record.n_bytes(), n_partitions);
+            let partition = self.chooser.choose(record.key(), record.n_bytes(), n_partitions);
             if record.time().is_none() && record.headers().is_empty() {
                 self.buckets[partition as usize].push(u32::try_from(index).unwrap_or(u32::MAX));
             } else {
@@ -262,8 +240,5 @@ fn size_of_record(record: Record<'_>) -> usize {
 /// An empty vector of another lifetime in the same memory.
 fn recycle<'b>(mut outgoing: Vec<Outgoing<'_>>) -> Vec<Outgoing<'b>> {
     outgoing.clear();
-    outgoing
-        .into_iter()
-        .map(|_| unreachable!("the vector was cleared"))
-        .collect()
+    outgoing.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
 }

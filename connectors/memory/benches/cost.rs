@@ -16,10 +16,7 @@ const N_BATCHES: u64 = 2000;
 fn main() -> Result<()> {
     for n_partitions in [1, 8] {
         let broker = Broker::new();
-        let options = TopicOptions {
-            max_bytes: 512 << 20,
-            ..TopicOptions::default()
-        };
+        let options = TopicOptions { max_bytes: 512 << 20, ..TopicOptions::default() };
         broker.create_topic_with("t", n_partitions, options)?;
         let mut producer = broker.producer("t")?;
         let mut consumer = broker.group_consumer("t", "g")?;
@@ -53,10 +50,7 @@ fn time(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
 fn write_all(producer: &mut Producer, batch: &RecordBatch) -> Result<()> {
     let mut refused = Vec::new();
     for _ in 0..N_BATCHES {
-        assert_eq!(
-            producer.try_send_batch(batch, 0, &mut refused)?,
-            batch.len()
-        );
+        assert_eq!(producer.try_send_batch(batch, 0, &mut refused)?, batch.len());
     }
     Ok(())
 }

@@ -95,9 +95,7 @@ impl Topic {
                 return;
             } else {
                 let partition = place(record, placing, n_partitions);
-                let State {
-                    logs, spare, bytes, ..
-                } = state;
+                let State { logs, spare, bytes, .. } = state;
                 logs[partition].append(record, now, n_bytes, segment_bytes, spare);
                 *bytes += n_bytes;
             }
@@ -108,11 +106,7 @@ impl Topic {
     #[inline]
     fn refuses(&self, state: &mut State, record: Record<'_>, n_bytes: usize) -> Option<Error> {
         if n_bytes > self.options.max_bytes {
-            return Some(error::too_large(
-                &self.name,
-                n_bytes,
-                self.options.max_bytes,
-            ));
+            return Some(error::too_large(&self.name, n_bytes, self.options.max_bytes));
         }
         let rule = state.planned.rule.as_mut()?;
         rule(record).map(|reason| error::refused(&self.name, reason))
@@ -124,8 +118,8 @@ fn place(record: Record<'_>, placing: Placing, n_partitions: usize) -> usize {
     match placing {
         Placing::To(partition) => partition as usize,
         Placing::ByKey { .. } if n_partitions == 1 => 0,
-        Placing::ByKey { turn } => record
-            .key()
-            .map_or(turn % n_partitions, |key| partition_of(key, n_partitions)),
+        Placing::ByKey { turn } => {
+            record.key().map_or(turn % n_partitions, |key| partition_of(key, n_partitions))
+        }
     }
 }

@@ -71,10 +71,7 @@ impl Broker {
 
     /// The same with a clock of the caller's: it gives the time of records that bring none.
     pub fn with_clock(clock: SharedClock) -> Self {
-        Self(Arc::new(Shared {
-            clock,
-            topics: RwLock::default(),
-        }))
+        Self(Arc::new(Shared { clock, topics: RwLock::default() }))
     }
 
     /// Creates a topic with the default settings.
@@ -105,11 +102,7 @@ impl Broker {
         if options.max_bytes == 0 {
             return refuse("a topic that keeps no bytes takes no record");
         }
-        let mut topics = self
-            .0
-            .topics
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut topics = self.0.topics.write().unwrap_or_else(PoisonError::into_inner);
         if topics.contains_key(name) {
             return refuse("it exists already");
         }
@@ -142,11 +135,7 @@ impl Broker {
     /// # Errors
     /// *Config* when the topic does not exist.
     pub fn len(&self, topic: &str) -> Result<u64> {
-        Ok(self
-            .positions(topic)?
-            .into_iter()
-            .map(|kept| kept.end - kept.start)
-            .sum())
+        Ok(self.positions(topic)?.into_iter().map(|kept| kept.end - kept.start).sum())
     }
 
     /// For each partition the position of the first record kept, and of the next one to come.
@@ -156,11 +145,7 @@ impl Broker {
     pub fn positions(&self, topic: &str) -> Result<Vec<Range<u64>>> {
         let topic = self.topic(topic)?;
         let state = topic.lock();
-        Ok(state
-            .logs
-            .iter()
-            .map(|log| log.first()..log.next())
-            .collect())
+        Ok(state.logs.iter().map(|log| log.first()..log.next()).collect())
     }
 
     /// All records that a topic keeps now, partition by partition.
@@ -168,10 +153,7 @@ impl Broker {
     /// # Errors
     /// *Config* when the topic does not exist.
     pub fn records(&self, topic: &str) -> Result<Vec<OwnedRecord>> {
-        const ALL: Limits = Limits {
-            bytes: usize::MAX,
-            records: usize::MAX,
-        };
+        const ALL: Limits = Limits { bytes: usize::MAX, records: usize::MAX };
         let topic = self.topic(topic)?;
         let mut batch = RecordBatch::default();
         let mut records = Vec::new();

@@ -28,10 +28,7 @@ pub struct TopicOptions {
 
 impl Default for TopicOptions {
     fn default() -> Self {
-        Self {
-            max_bytes: 64 << 20,
-            full: Full::Wait,
-        }
+        Self { max_bytes: 64 << 20, full: Full::Wait }
     }
 }
 

@@ -77,11 +77,7 @@ impl Consumer {
         let end = state.log(&self.topic.name, partition)?.next();
         let until = if bounded { end } else { u64::MAX };
         drop(state);
-        self.cursors.push(Cursor {
-            origin: origin(&self.topic.name, partition),
-            position,
-            until,
-        });
+        self.cursors.push(Cursor { origin: origin(&self.topic.name, partition), position, until });
         Ok(())
     }
 
@@ -93,21 +89,14 @@ impl Consumer {
 
     /// Whether reading is over.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ends
-            && self
-                .cursors
-                .iter()
-                .all(|cursor| cursor.position >= cursor.until)
+        self.ends && self.cursors.iter().all(|cursor| cursor.position >= cursor.until)
     }
 
     /// Records that were not read yet.
     pub fn lag(&self) -> u64 {
         let state = self.topic.lock();
         let behind = |cursor: &Cursor| {
-            let end = state
-                .logs
-                .get(cursor.origin.partition as usize)
-                .map_or(0, Log::next);
+            let end = state.logs.get(cursor.origin.partition as usize).map_or(0, Log::next);
             end.min(cursor.until).saturating_sub(cursor.position)
         };
         self.cursors.iter().map(behind).sum()
@@ -123,10 +112,7 @@ impl Consumer {
     pub fn read(&mut self, wait: Duration) -> Result<Option<OwnedRecord>> {
         let mut batch = std::mem::take(&mut self.scratch);
         batch.clear();
-        let one = Limits {
-            bytes: usize::MAX,
-            records: 1,
-        };
+        let one = Limits { bytes: usize::MAX, records: 1 };
         let outcome = self.read_up_to(&mut batch, one, wait);
         let record = batch.get(0).map(Record::to_owned);
         self.scratch = batch;
@@ -146,14 +132,7 @@ impl Consumer {
         max_bytes: usize,
         wait: Duration,
     ) -> Result<()> {
-        self.read_up_to(
-            batch,
-            Limits {
-                bytes: max_bytes,
-                records: usize::MAX,
-            },
-            wait,
-        )
+        self.read_up_to(batch, Limits { bytes: max_bytes, records: usize::MAX }, wait)
     }
 
     pub(crate) fn read_up_to(
@@ -192,27 +171,18 @@ impl Consumer {
         let Some(group) = &self.group else {
             return true;
         };
-        let positions = self
-            .cursors
-            .iter()
-            .map(|cursor| (cursor.origin.partition, cursor.position));
+        let positions =
+            self.cursors.iter().map(|cursor| (cursor.origin.partition, cursor.position));
         self.topic.commit(group, positions)
     }
 
     /// Takes up partitions that it does not read yet.
     fn follow(&mut self, state: &State) {
         for (partition, log) in (0..).zip(&state.logs).skip(self.cursors.len()) {
-            let committed = self
-                .group
-                .as_ref()
-                .and_then(|group| state.position(group, partition));
+            let committed = self.group.as_ref().and_then(|group| state.position(group, partition));
             let position = committed.unwrap_or_else(|| log.start(Start::Earliest));
             let origin = origin(&self.topic.name, partition);
-            self.cursors.push(Cursor {
-                origin,
-                position,
-                until: u64::MAX,
-            });
+            self.cursors.push(Cursor { origin, position, until: u64::MAX });
         }
     }
 
@@ -248,12 +218,7 @@ impl Expired {
     pub(crate) fn settle(self, origin: &Origin, position: u64, kept: (u64, u64)) -> Result<u64> {
         let instead = match self {
             Self::Stop => {
-                return Err(error::expired(
-                    &origin.topic,
-                    origin.partition,
-                    position,
-                    kept,
-                ));
+                return Err(error::expired(&origin.topic, origin.partition, position, kept));
             }
             Self::Earliest => kept.0,
             Self::Latest => kept.1,
@@ -301,11 +266,7 @@ mod tests {
         broker.create_topic("t", 1).unwrap();
         let mut consumer = broker.consumer("t").unwrap();
         broker.add_partitions("t", 1).unwrap();
-        broker
-            .producer("t")
-            .unwrap()
-            .send_to(1, OwnedRecord::of("new"))
-            .unwrap();
+        broker.producer("t").unwrap().send_to(1, OwnedRecord::of("new")).unwrap();
         assert_eq!(consumer.read(SOON).unwrap().unwrap().text(), Some("new"));
         assert!(consumer.read(Duration::ZERO).unwrap().is_none());
     }
@@ -313,10 +274,7 @@ mod tests {
     #[test]
     fn reader_that_fell_behind_is_told() {
         let broker = Broker::new();
-        let options = TopicOptions {
-            max_bytes: 1000,
-            full: Full::DropOldest,
-        };
+        let options = TopicOptions { max_bytes: 1000, full: Full::DropOldest };
         broker.create_topic_with("t", 1, options).unwrap();
         let mut consumer = broker.consumer("t").unwrap();
         let mut producer = broker.producer("t").unwrap();
@@ -324,10 +282,7 @@ mod tests {
             producer.send(OwnedRecord::of("0123456789")).unwrap();
         }
         let error = consumer.read(SOON).unwrap_err();
-        assert_eq!(
-            error.code(),
-            millstream_engine::error::codes::EXPIRED_POSITION
-        );
+        assert_eq!(error.code(), millstream_engine::error::codes::EXPIRED_POSITION);
         assert!(broker.len("t").unwrap() > 10);
     }
 

@@ -18,10 +18,7 @@ pub(crate) fn unknown_topic(name: &str, known: &[TopicSummary]) -> Error {
         .max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = match best {
         Some((_, topic)) => {
-            format!(
-                "Did you mean \"{}\" ({} partitions)?",
-                topic.name, topic.n_partitions
-            )
+            format!("Did you mean \"{}\" ({} partitions)?", topic.name, topic.n_partitions)
         }
         None => "Create it first, with `Broker::create_topic`.".to_owned(),
     };

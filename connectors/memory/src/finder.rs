@@ -22,11 +22,7 @@ pub(crate) struct Finder {
 
 impl Finder {
     pub(crate) fn new(topic: Arc<Topic>, source: Source, group: String) -> Self {
-        Self {
-            topic,
-            source,
-            group,
-        }
+        Self { topic, source, group }
     }
 
     fn resolve_one(
@@ -60,21 +56,15 @@ impl Finder {
 
 /// Reads a position as this connector writes it: the number of the next record.
 pub(crate) fn parse(partition: &Partition, position: &ResumePosition) -> Result<u64> {
-    position
-        .0
-        .parse()
-        .map_err(|error: std::num::ParseIntError| {
-            error::bad_position(&partition.topic, partition.index, &position.0).with_source(error)
-        })
+    position.0.parse().map_err(|error: std::num::ParseIntError| {
+        error::bad_position(&partition.topic, partition.index, &position.0).with_source(error)
+    })
 }
 
 impl PartitionFinder for Finder {
     fn find(&mut self) -> Result<Vec<Partition>> {
         let n_partitions = self.topic.lock().logs.len();
-        let partition = |index| Partition {
-            topic: Arc::clone(&self.topic.name),
-            index,
-        };
+        let partition = |index| Partition { topic: Arc::clone(&self.topic.name), index };
         Ok((0..).take(n_partitions).map(partition).collect())
     }
 

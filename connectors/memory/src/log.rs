@@ -3,6 +3,7 @@
 //! Invariant: positions are contiguous from `first` to before `next`; a record never changes once it is appended.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use millstream_engine::batch::{Entry, Record, RecordBatch};
 
@@ -29,6 +30,26 @@ struct Segment {
     records: RecordBatch,
 }
 
+impl Segment {
+    /// The index up to which records of `range` fit into `out`; an empty batch takes one of any size.
+    fn fitting(&self, range: Range<usize>, out: &RecordBatch, limits: Limits) -> usize {
+        let room = limits.records.saturating_sub(out.len());
+        let mut n_bytes = out.n_bytes();
+        let is_empty = out.is_empty();
+        for index in range.clone() {
+            let Some(record) = self.records.get(index) else {
+                return index;
+            };
+            n_bytes += record.n_bytes();
+            let first = is_empty && index == range.start;
+            if index - range.start >= room || (!first && n_bytes > limits.bytes) {
+                return index;
+            }
+        }
+        range.end
+    }
+}
+
 /// Emptied segments, ready for new records.
 #[derive(Default)]
 pub(crate) struct Spare(Vec<RecordBatch>);
@@ -40,9 +61,7 @@ impl Spare {
             let (n_bytes, n_records) = (segment.records.n_bytes(), segment.records.len());
             RecordBatch::with_capacity(n_bytes + n_bytes / 8, n_records + n_records / 8)
         };
-        self.0
-            .pop()
-            .unwrap_or_else(|| before.map(sized).unwrap_or_default())
+        self.0.pop().unwrap_or_else(|| before.map(sized).unwrap_or_default())
     }
 
     fn put(&mut self, mut records: RecordBatch) {
@@ -94,17 +113,9 @@ impl Log {
         segment_bytes: usize,
         spare: &mut Spare,
     ) {
-        if self
-            .segments
-            .back()
-            .is_none_or(|segment| segment.bytes >= segment_bytes)
-        {
+        if self.segments.back().is_none_or(|segment| segment.bytes >= segment_bytes) {
             let records = spare.take(self.segments.back());
-            self.segments.push_back(Segment {
-                base: self.next,
-                bytes: 0,
-                records,
-            });
+            self.segments.push_back(Segment { base: self.next, bytes: 0, records });
         }
         let Some(segment) = self.segments.back_mut() else {
             return;
@@ -117,9 +128,7 @@ impl Log {
             writer.value(value);
         }
         writer.encoded_headers(record.headers().encoded());
-        writer
-            .time(record.time().unwrap_or(now))
-            .position(self.next);
+        writer.time(record.time().unwrap_or(now)).position(self.next);
         writer.finish();
         segment.bytes += bytes;
         self.bytes += bytes;
@@ -154,21 +163,17 @@ impl Log {
     pub(crate) fn copy(&self, from: u64, until: u64, out: &mut RecordBatch, limits: Limits) -> u64 {
         let until = until.min(self.next);
         let mut at = from;
-        let first = self
-            .segments
-            .partition_point(|segment| segment.base <= from)
-            .saturating_sub(1);
+        let first = self.segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         for segment in self.segments.iter().skip(first) {
             let skip = usize::try_from(at - segment.base).unwrap_or(usize::MAX);
             let take = usize::try_from(until.saturating_sub(at)).unwrap_or(usize::MAX);
-            for record in segment.records.iter().skip(skip).take(take) {
-                let full = out.len() >= limits.records
-                    || (!out.is_empty() && out.n_bytes() + record.n_bytes() > limits.bytes);
-                if full {
-                    return at;
-                }
-                out.push_record(record);
-                at += 1;
+            let end = segment.records.len().min(skip.saturating_add(take));
+            let fitting = skip..segment.fitting(skip..end, out, limits);
+            let is_full = fitting.end < end;
+            at += fitting.len() as u64;
+            out.push_range(&segment.records, fitting);
+            if is_full {
+                return at;
             }
             if at >= until {
                 break;
@@ -188,10 +193,7 @@ impl Log {
 
     /// The position of the first record of `millis` or later; the end where there is none.
     fn position_at(&self, millis: i64) -> u64 {
-        let records = self
-            .segments
-            .iter()
-            .flat_map(|segment| segment.records.iter());
+        let records = self.segments.iter().flat_map(|segment| segment.records.iter());
         let mut kept = records.filter(|record| record.position() >= self.first);
         kept.find(|record| record.time().is_some_and(|time| time >= millis))
             .map_or(self.next, Record::position)
@@ -202,22 +204,14 @@ impl Log {
 mod tests {
     use super::*;
 
-    const ROOMY: Limits = Limits {
-        bytes: usize::MAX,
-        records: usize::MAX,
-    };
+    const ROOMY: Limits = Limits { bytes: usize::MAX, records: usize::MAX };
 
     fn log_of(n: u64, segment_bytes: usize) -> Log {
         let mut log = Log::default();
         let mut spare = Spare::default();
         let mut batch = RecordBatch::default();
         for value in 0..n {
-            batch.push(
-                None,
-                Some(value.to_string().as_bytes()),
-                i64::try_from(value).unwrap(),
-                77,
-            );
+            batch.push(None, Some(value.to_string().as_bytes()), i64::try_from(value).unwrap(), 77);
         }
         for record in batch.iter() {
             log.append(record, 0, size_of_record(record), segment_bytes, &mut spare);
@@ -226,10 +220,7 @@ mod tests {
     }
 
     fn texts(batch: &RecordBatch) -> Vec<String> {
-        batch
-            .iter()
-            .map(|r| r.to_owned().text().unwrap().to_owned())
-            .collect()
+        batch.iter().map(|r| r.to_owned().text().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -263,43 +254,10 @@ mod tests {
     fn limits_stop_a_copy() {
         let log = log_of(10, 1000);
         let mut out = RecordBatch::default();
-        assert_eq!(
-            log.copy(
-                0,
-                u64::MAX,
-                &mut out,
-                Limits {
-                    bytes: 3,
-                    records: 9
-                }
-            ),
-            3
-        );
+        assert_eq!(log.copy(0, u64::MAX, &mut out, Limits { bytes: 3, records: 9 }), 3);
         out.clear();
-        assert_eq!(
-            log.copy(
-                0,
-                u64::MAX,
-                &mut out,
-                Limits {
-                    bytes: 0,
-                    records: 9
-                }
-            ),
-            1
-        );
+        assert_eq!(log.copy(0, u64::MAX, &mut out, Limits { bytes: 0, records: 9 }), 1);
         out.clear();
-        assert_eq!(
-            log.copy(
-                0,
-                u64::MAX,
-                &mut out,
-                Limits {
-                    bytes: 99,
-                    records: 2
-                }
-            ),
-            2
-        );
+        assert_eq!(log.copy(0, u64::MAX, &mut out, Limits { bytes: 99, records: 2 }), 2);
     }
 }

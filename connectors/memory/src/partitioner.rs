@@ -11,10 +11,7 @@ pub(crate) fn partition_of(key: &[u8], n_partitions: usize) -> usize {
 fn murmur2(bytes: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
     const SEED: u32 = 0x9747_b28c;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the hash takes the length modulo 2^32"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the hash takes the length modulo 2^32")]
     let mut hash = SEED ^ bytes.len() as u32;
     let (words, rest) = bytes.as_chunks::<4>();
     for word in words {

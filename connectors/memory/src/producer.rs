@@ -42,12 +42,7 @@ pub struct Producer {
 
 impl Producer {
     pub(crate) fn new(topic: Arc<Topic>) -> Self {
-        Self {
-            topic,
-            scratch: RecordBatch::default(),
-            turn: 0,
-            send_timeout: SEND_TIMEOUT,
-        }
+        Self { topic, scratch: RecordBatch::default(), turn: 0, send_timeout: SEND_TIMEOUT }
     }
 
     /// Sets how long `send` waits for room; 30 s by default.
@@ -79,8 +74,7 @@ impl Producer {
     /// As for [`Producer::send`].
     pub fn send_keyed(&mut self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
         self.scratch.clear();
-        self.scratch
-            .push(Some(key.as_ref()), Some(value.as_ref()), NO_TIME, 0);
+        self.scratch.push(Some(key.as_ref()), Some(value.as_ref()), NO_TIME, 0);
         let placing = self.next_turn();
         self.send_scratch(placing)
     }
@@ -145,10 +139,7 @@ impl Producer {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(error::stayed_full(
-                    &self.topic.name,
-                    self.send_timeout.as_millis(),
-                ));
+                return Err(error::stayed_full(&self.topic.name, self.send_timeout.as_millis()));
             }
             self.topic.wait_past(seen, left);
         }

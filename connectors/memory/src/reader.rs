@@ -57,11 +57,7 @@ impl MemoryReader {
 
     fn remember(&mut self, batch: &RecordBatch) {
         for (origin, last) in batch.run_ends() {
-            let end = BatchEnd {
-                batch: self.n_read,
-                partition: origin.partition,
-                next: last + 1,
-            };
+            let end = BatchEnd { batch: self.n_read, partition: origin.partition, next: last + 1 };
             self.unconfirmed.push_back(end);
         }
         self.n_read += 1;
@@ -69,10 +65,7 @@ impl MemoryReader {
 
     /// Commits what is confirmed; false while the topic is frozen, and then the next call covers it.
     fn commit(&mut self) -> bool {
-        let positions = self
-            .to_commit
-            .iter()
-            .map(|(partition, next)| (*partition, *next));
+        let positions = self.to_commit.iter().map(|(partition, next)| (*partition, *next));
         let done =
             self.to_commit.is_empty() || self.consumer.topic().commit(&self.group, positions);
         if done {
@@ -86,45 +79,31 @@ impl Reader for MemoryReader {
     fn assign(&mut self, assignments: &[Assignment]) -> Result<()> {
         for assignment in assignments {
             let position = parse(&assignment.partition, &assignment.start)?;
-            self.consumer
-                .assign(assignment.partition.index, position, self.until_end)?;
+            self.consumer.assign(assignment.partition.index, position, self.until_end)?;
         }
         Ok(())
     }
 
     fn read(&mut self, batch: &mut RecordBatch, wait: Duration) -> Result<Read> {
-        let limits = Limits {
-            bytes: self.cx.batch_bytes,
-            records: self.cx.batch_records.max(1),
-        };
+        let limits = Limits { bytes: self.cx.batch_bytes, records: self.cx.batch_records.max(1) };
         self.consumer.read_up_to(batch, limits, wait)?;
         if !batch.is_empty() {
             batch.ingest_micros = self.cx.open.clock.micros();
             self.remember(batch);
             return Ok(Read::Records);
         }
-        Ok(if self.consumer.has_ended() {
-            Read::End
-        } else {
-            Read::Idle
-        })
+        Ok(if self.consumer.has_ended() { Read::End } else { Read::Idle })
     }
 
     fn confirm(&mut self, n_batches: u64, resume: &mut Vec<Confirmed>) -> Result<()> {
         self.n_confirmed = self.n_read.min(self.n_confirmed + n_batches);
         let mut confirmed = BTreeMap::new();
-        while let Some(end) = self
-            .unconfirmed
-            .pop_front_if(|end| end.batch < self.n_confirmed)
-        {
+        while let Some(end) = self.unconfirmed.pop_front_if(|end| end.batch < self.n_confirmed) {
             confirmed.insert(end.partition, end.next);
         }
         let topic = &self.consumer.topic().name;
         resume.extend(confirmed.iter().map(|(partition, next)| Confirmed {
-            partition: Partition {
-                topic: Arc::clone(topic),
-                index: *partition,
-            },
+            partition: Partition { topic: Arc::clone(topic), index: *partition },
             resume: ResumePosition(next.to_string()),
         }));
         self.to_commit.append(&mut confirmed);
@@ -146,10 +125,7 @@ impl Reader for MemoryReader {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let topic = &self.consumer.topic().name;
-                return Err(error::away(
-                    topic,
-                    "commit the last positions before closing",
-                ));
+                return Err(error::away(topic, "commit the last positions before closing"));
             }
             self.consumer.topic().wait_past(seen, left);
         }

@@ -37,10 +37,7 @@ pub struct Sink {
 impl Sink {
     /// Writes to `topic` of `broker`.
     pub fn new(broker: &Broker, topic: impl Into<String>) -> Self {
-        Self {
-            broker: broker.clone(),
-            topic: topic.into(),
-        }
+        Self { broker: broker.clone(), topic: topic.into() }
     }
 }
 
@@ -54,20 +51,12 @@ impl millstream_engine::sink::Sink for Sink {
     }
 
     fn capabilities(&self) -> SinkCapabilities {
-        SinkCapabilities {
-            confirms: true,
-            transactional: false,
-            idempotent: false,
-            headers: true,
-        }
+        SinkCapabilities { confirms: true, transactional: false, idempotent: false, headers: true }
     }
 
     fn faults(&self) -> Vec<Error> {
         let nameless = self.topic.is_empty();
-        nameless
-            .then(|| Error::config("write to a topic without a name"))
-            .into_iter()
-            .collect()
+        nameless.then(|| Error::config("write to a topic without a name")).into_iter().collect()
     }
 
     fn prepare(&self, _cx: &OpenContext) -> Result<()> {
@@ -75,9 +64,6 @@ impl millstream_engine::sink::Sink for Sink {
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>> {
-        Ok(Box::new(MemoryWriter::new(
-            self.broker.topic(&self.topic)?,
-            cx,
-        )))
+        Ok(Box::new(MemoryWriter::new(self.broker.topic(&self.topic)?, cx)))
     }
 }

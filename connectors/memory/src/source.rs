@@ -134,11 +134,7 @@ impl millstream_engine::source::Source for Source {
 
     fn finder(&self, cx: &OpenContext) -> Result<Box<dyn PartitionFinder>> {
         let topic = self.broker.topic(&self.topic)?;
-        Ok(Box::new(Finder::new(
-            topic,
-            self.clone(),
-            self.group_name(cx),
-        )))
+        Ok(Box::new(Finder::new(topic, self.clone(), self.group_name(cx))))
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn Reader>> {

@@ -79,10 +79,8 @@ impl Topic {
         limit: Duration,
     ) -> MutexGuard<'a, State> {
         state.n_waiting += 1;
-        let (mut state, _) = self
-            .changed
-            .wait_timeout(state, limit)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) =
+            self.changed.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner);
         state.n_waiting -= 1;
         state
     }
@@ -152,9 +150,7 @@ impl Topic {
     pub(crate) fn drop_before(&self, partition: u32, position: u64) -> Result<()> {
         let mut state = self.lock();
         let n_partitions = state.logs.len();
-        let State {
-            logs, spare, bytes, ..
-        } = &mut *state;
+        let State { logs, spare, bytes, .. } = &mut *state;
         let log = logs
             .get_mut(partition as usize)
             .ok_or_else(|| error::unknown_partition(&self.name, partition, n_partitions))?;
@@ -181,11 +177,7 @@ impl State {
     }
 
     pub(crate) fn position(&self, group: &str, partition: u32) -> Option<u64> {
-        self.groups
-            .get(group)?
-            .get(partition as usize)
-            .copied()
-            .flatten()
+        self.groups.get(group)?.get(partition as usize).copied().flatten()
     }
 
     fn set_positions(&mut self, group: &str, positions: impl IntoIterator<Item = (u32, u64)>) {
@@ -232,11 +224,7 @@ impl State {
             return false;
         };
         let confirmed = |positions: &Positions| {
-            positions
-                .get(partition)
-                .copied()
-                .flatten()
-                .is_some_and(|position| position >= end)
+            positions.get(partition).copied().flatten().is_some_and(|position| position >= end)
         };
         !self.groups.is_empty() && self.groups.values().all(confirmed)
     }
@@ -244,8 +232,6 @@ impl State {
 
 impl fmt::Debug for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Topic")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Topic").field("name", &self.name).finish_non_exhaustive()
     }
 }

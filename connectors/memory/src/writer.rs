@@ -26,14 +26,7 @@ pub(crate) struct MemoryWriter {
 impl MemoryWriter {
     pub(crate) fn new(topic: Arc<Topic>, cx: WriterContext) -> Self {
         let number = topic.writer_number();
-        Self {
-            topic,
-            number,
-            turn: cx.shard,
-            cx,
-            rejected: Vec::new(),
-            held: None,
-        }
+        Self { topic, number, turn: cx.shard, cx, rejected: Vec::new(), held: None }
     }
 }
 
@@ -50,12 +43,7 @@ impl Writer for MemoryWriter {
             let Some(record) = batch.get(index) else {
                 continue;
             };
-            self.rejected.push(Rejected {
-                epoch,
-                record: record.to_owned(),
-                error,
-                attempts: 1,
-            });
+            self.rejected.push(Rejected { epoch, record: record.to_owned(), error, attempts: 1 });
             self.cx.wake.wake();
         }
         Ok(appended.taken)
@@ -92,8 +80,6 @@ impl Drop for MemoryWriter {
 
 impl fmt::Debug for MemoryWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryWriter")
-            .field("topic", &self.topic.name)
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryWriter").field("topic", &self.topic.name).finish_non_exhaustive()
     }
 }

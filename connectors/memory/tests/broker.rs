@@ -20,10 +20,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// Room for 10 records of 10 bytes.
 fn small(full: Full) -> Broker {
     let broker = Broker::new();
-    let options = TopicOptions {
-        max_bytes: 420,
-        full,
-    };
+    let options = TopicOptions { max_bytes: 420, full };
     broker.create_topic_with("t", 1, options).unwrap();
     broker
 }
@@ -82,17 +79,9 @@ fn blocked_send_goes_on_when_there_is_room() {
 #[test]
 fn send_that_stays_blocked_says_why() {
     let broker = small(Full::Wait);
-    let mut producer = broker
-        .producer("t")
-        .unwrap()
-        .with_send_timeout(Duration::from_millis(20));
-    let error = (0..11)
-        .find_map(|n| producer.send(ten_bytes(n)).err())
-        .unwrap();
-    assert_eq!(
-        (error.kind(), error.code()),
-        (ErrorKind::Unavailable, codes::NOT_DELIVERED)
-    );
+    let mut producer = broker.producer("t").unwrap().with_send_timeout(Duration::from_millis(20));
+    let error = (0..11).find_map(|n| producer.send(ten_bytes(n)).err()).unwrap();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Unavailable, codes::NOT_DELIVERED));
     assert!(error.is_retryable() && error.hint().unwrap().contains("group"));
     assert_eq!(broker.len("t").unwrap(), 10);
 }
@@ -115,13 +104,8 @@ fn record_larger_than_its_topic_is_refused() {
     let broker = small(Full::Wait);
     let mut producer = broker.producer("t").unwrap();
     let fits = OwnedRecord::of(vec![1; 420 - 32]);
-    let error = producer
-        .send(OwnedRecord::of(vec![1; 421 - 32]))
-        .unwrap_err();
-    assert_eq!(
-        (error.kind(), error.code()),
-        (ErrorKind::BadItem, codes::TOO_LARGE)
-    );
+    let error = producer.send(OwnedRecord::of(vec![1; 421 - 32])).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::BadItem, codes::TOO_LARGE));
     producer.send(fits).unwrap();
 }
 
@@ -139,16 +123,8 @@ fn many_threads_lose_and_repeat_nothing() {
         for _ in 0..2 {
             let mut consumer = broker.consumer("t").unwrap();
             scope.spawn(move || {
-                let one = |_| {
-                    consumer
-                        .read(SOON)
-                        .unwrap()
-                        .unwrap()
-                        .text()
-                        .unwrap()
-                        .parse()
-                        .unwrap()
-                };
+                let one =
+                    |_| consumer.read(SOON).unwrap().unwrap().text().unwrap().parse().unwrap();
                 let mut seen: Vec<u64> = (0..4 * N).map(one).collect();
                 seen.sort_unstable();
                 assert!(seen.into_iter().eq(0..4 * N));
@@ -185,16 +161,10 @@ fn ordered_failures_happen_once_each() {
     let mut consumer = broker.consumer("t").unwrap();
     faults.fail_writes(1);
     faults.fail_reads(1);
-    assert_eq!(
-        producer.send(ten_bytes(0)).unwrap_err().code(),
-        codes::UNREACHABLE
-    );
+    assert_eq!(producer.send(ten_bytes(0)).unwrap_err().code(), codes::UNREACHABLE);
     producer.send(ten_bytes(1)).unwrap();
     assert!(consumer.read(SOON).unwrap_err().is_retryable());
-    assert_eq!(
-        consumer.read(SOON).unwrap().unwrap().value,
-        ten_bytes(1).value
-    );
+    assert_eq!(consumer.read(SOON).unwrap().unwrap().value, ten_bytes(1).value);
 }
 
 #[test]
@@ -231,12 +201,7 @@ fn start_is_resolved_in_its_order() {
     broker.create_topic("t", 1).unwrap();
     let mut producer = broker.producer("t").unwrap();
     for n in 0..10_i64 {
-        producer
-            .send(OwnedRecord {
-                time: Some(n * 100),
-                ..OwnedRecord::of("x")
-            })
-            .unwrap();
+        producer.send(OwnedRecord { time: Some(n * 100), ..OwnedRecord::of("x") }).unwrap();
     }
     let wanted = |stored: Option<u64>| {
         let stored = stored.map(|position| ResumePosition(position.to_string()));
@@ -249,29 +214,11 @@ fn start_is_resolved_in_its_order() {
         found[0].start.0.clone()
     };
     let source = Source::new(&broker, "t");
-    assert_eq!(
-        resolve(
-            source.clone().with_group("a").with_start(Start::Time(250)),
-            None
-        ),
-        "3"
-    );
-    assert_eq!(
-        resolve(
-            source.clone().with_group("a").with_start(Start::Latest),
-            None
-        ),
-        "3"
-    );
+    assert_eq!(resolve(source.clone().with_group("a").with_start(Start::Time(250)), None), "3");
+    assert_eq!(resolve(source.clone().with_group("a").with_start(Start::Latest), None), "3");
     assert_eq!(resolve(source.clone().with_group("a"), Some(5)), "5");
-    assert_eq!(
-        resolve(source.clone().with_group("a").with_position(0, 7), Some(5)),
-        "7"
-    );
-    assert_eq!(
-        resolve(source.clone().with_start(Start::Latest), None),
-        "10"
-    );
+    assert_eq!(resolve(source.clone().with_group("a").with_position(0, 7), Some(5)), "7");
+    assert_eq!(resolve(source.clone().with_start(Start::Latest), None), "10");
     assert_eq!(broker.committed("t", "flow.step").unwrap(), [Some(10)]);
     assert_eq!(broker.committed("t", "a").unwrap(), [Some(7)]);
 }
@@ -290,19 +237,10 @@ fn record_without_a_time_gets_the_brokers() {
 fn topics_are_created_once_and_found_by_name() {
     let broker = Broker::new();
     broker.create_topic("orders", 6).unwrap();
-    assert_eq!(
-        broker.create_topic("orders", 1).unwrap_err().kind(),
-        ErrorKind::Config
-    );
-    assert_eq!(
-        broker.create_topic("none", 0).unwrap_err().kind(),
-        ErrorKind::Config
-    );
+    assert_eq!(broker.create_topic("orders", 1).unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(broker.create_topic("none", 0).unwrap_err().kind(), ErrorKind::Config);
     let error = broker.producer("order").unwrap_err();
-    assert_eq!(
-        error.hint(),
-        Some("Did you mean \"orders\" (6 partitions)?")
-    );
+    assert_eq!(error.hint(), Some("Did you mean \"orders\" (6 partitions)?"));
     let unlike = broker.producer("zebra").unwrap_err();
     assert!(unlike.hint().unwrap().contains("create_topic"));
     assert_eq!(broker.topics()[0].n_partitions, 6);

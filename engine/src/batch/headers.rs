@@ -36,10 +36,7 @@ impl<'a> Headers<'a> {
 
     /// The last value of `name`, which is the one that counts where a name repeats.
     pub fn get(&self, name: &str) -> Option<Option<&'a [u8]>> {
-        self.clone()
-            .filter(|header| header.name == name)
-            .last()
-            .map(|header| header.value)
+        self.clone().filter(|header| header.name == name).last().map(|header| header.value)
     }
 }
 
@@ -50,11 +47,7 @@ impl<'a> Iterator for Headers<'a> {
         let name_len = usize::from(u16::from_le_bytes(self.bytes.get(..2)?.try_into().ok()?));
         let value_len = u32::from_le_bytes(self.bytes.get(2..6)?.try_into().ok()?);
         let (name, rest) = self.bytes.get(6..)?.split_at_checked(name_len)?;
-        let present = if value_len == NO_VALUE {
-            0
-        } else {
-            value_len as usize
-        };
+        let present = if value_len == NO_VALUE { 0 } else { value_len as usize };
         let (value, rest) = rest.split_at_checked(present)?;
         self.bytes = rest;
         Some(Header {

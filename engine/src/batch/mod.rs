@@ -8,6 +8,7 @@ mod origin;
 mod owned;
 mod record;
 mod record_batch;
+mod wire;
 mod writer;
 
 pub use headers::{Header, Headers};

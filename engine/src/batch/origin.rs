@@ -18,11 +18,7 @@ pub struct Origin {
 impl Origin {
     /// An origin; readers make one per partition and clone it.
     pub fn new(connector: &str, topic: &str, partition: u32) -> Self {
-        Self {
-            connector: connector.into(),
-            topic: topic.into(),
-            partition,
-        }
+        Self { connector: connector.into(), topic: topic.into(), partition }
     }
 
     /// Whether both name the same partition; cheap where the topic is shared.

@@ -24,10 +24,7 @@ pub struct OwnedRecord {
 impl OwnedRecord {
     /// A record with a value and nothing else.
     pub fn of(value: impl Into<Vec<u8>>) -> Self {
-        Self {
-            value: Some(value.into()),
-            ..Self::default()
-        }
+        Self { value: Some(value.into()), ..Self::default() }
     }
 
     /// The same with a key.

@@ -34,9 +34,7 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn key(self) -> Option<&'a [u8]> {
         let start = self.entry.offset as usize;
-        self.entry
-            .has_key()
-            .then(|| &self.batch.arena[start..start + self.entry.key_len as usize])
+        self.entry.has_key().then(|| &self.batch.arena[start..start + self.entry.key_len as usize])
     }
 
     /// The value; `None` is a null value (a tombstone on a compacted topic), which is not an empty one.

@@ -31,20 +31,17 @@ pub struct Entry {
 impl Entry {
     #[inline]
     pub(super) fn key_bytes(self) -> usize {
-        if self.key_len == NONE {
-            0
-        } else {
-            self.key_len as usize
-        }
+        if self.key_len == NONE { 0 } else { self.key_len as usize }
     }
 
     #[inline]
     pub(super) fn value_bytes(self) -> usize {
-        if self.value_len == NONE {
-            0
-        } else {
-            self.value_len as usize
-        }
+        if self.value_len == NONE { 0 } else { self.value_len as usize }
+    }
+
+    /// Where the record's bytes end in the arena.
+    fn end(self) -> usize {
+        self.offset as usize + self.key_bytes() + self.value_bytes() + self.headers_len as usize
     }
 
     #[inline]
@@ -116,6 +113,21 @@ impl RecordBatch {
         }
     }
 
+    /// Removes all records and starts a run of `origin`; the same origin again is free.
+    pub(crate) fn restart(&mut self, origin: Option<&Origin>) {
+        let mut runs = std::mem::take(&mut self.runs);
+        self.clear();
+        match (runs.as_slice(), origin) {
+            ([only], Some(origin)) if only.origin.same(origin) => self.runs = runs,
+            (_, Some(origin)) => {
+                runs.clear();
+                self.runs = runs;
+                self.set_origin(origin);
+            }
+            (_, None) => {}
+        }
+    }
+
     /// Says where the records pushed from here on come from; the same origin again is free.
     #[inline]
     pub fn set_origin(&mut self, origin: &Origin) {
@@ -129,10 +141,7 @@ impl RecordBatch {
     fn start_run(&mut self, origin: &Origin) {
         let first = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         self.runs.retain(|run| run.first < first);
-        self.runs.push(Run {
-            first,
-            origin: origin.clone(),
-        });
+        self.runs.push(Run { first, origin: origin.clone() });
     }
 
     /// Appends a record without headers.
@@ -171,10 +180,7 @@ impl RecordBatch {
         let before = self.arena.len();
         super::headers::encode(name, value, &mut self.arena);
         let added = self.arena.len() - before;
-        let last = self
-            .entries
-            .last_mut()
-            .expect("a header follows its record");
+        let last = self.entries.last_mut().expect("a header follows its record");
         last.headers_len += u32::try_from(added).expect("a batch holds at most 4 GiB");
     }
 
@@ -202,10 +208,35 @@ impl RecordBatch {
             clippy::cast_possible_truncation,
             reason = "asserted above: the whole arena fits u32"
         )]
-        self.entries.push(Entry {
-            offset: offset as u32,
-            ..entry
-        });
+        self.entries.push(Entry { offset: offset as u32, ..entry });
+    }
+
+    /// Appends copies of the records of `other` at `range`, with one copy of their bytes: the records must lie one after the
+    /// other in its arena, as they were pushed. Origins are not carried over.
+    ///
+    /// # Panics
+    /// When the range lies outside `other`, or the arena would pass 4 GiB.
+    pub fn push_range(&mut self, other: &Self, range: std::ops::Range<usize>) {
+        let entries = &other.entries[range];
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return;
+        };
+        let (from, to) = (first.offset as usize, last.end());
+        let shift = self.arena.len();
+        self.arena.extend_from_slice(&other.arena[from..to]);
+        assert!(
+            u32::try_from(self.arena.len()).is_ok_and(|n| n < NONE),
+            "a batch holds at most 4 GiB"
+        );
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "asserted above: the whole arena fits u32"
+        )]
+        let moved = |entry: &Entry| Entry {
+            offset: (entry.offset as usize - from + shift) as u32,
+            ..*entry
+        };
+        self.entries.extend(entries.iter().map(moved));
     }
 
     /// Appends an owned record.
@@ -227,17 +258,13 @@ impl RecordBatch {
     /// The record at `index`.
     #[inline]
     pub fn get(&self, index: usize) -> Option<Record<'_>> {
-        self.entries
-            .get(index)
-            .map(|entry| Record::new(self, entry))
+        self.entries.get(index).map(|entry| Record::new(self, entry))
     }
 
     /// The records, in order.
     #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
-        self.entries
-            .iter()
-            .map(move |entry| Record::new(self, entry))
+        self.entries.iter().map(move |entry| Record::new(self, entry))
     }
 
     /// The runs of neighbouring records of one origin, in order.
@@ -247,16 +274,10 @@ impl RecordBatch {
 
     /// The position of the last record of each run, with the run's origin.
     pub fn run_ends(&self) -> impl Iterator<Item = (&Origin, u64)> {
-        let ends = self
-            .runs
-            .iter()
-            .skip(1)
-            .map(|run| run.first as usize)
-            .chain([self.entries.len()]);
+        let ends =
+            self.runs.iter().skip(1).map(|run| run.first as usize).chain([self.entries.len()]);
         self.runs.iter().zip(ends).filter_map(|(run, end)| {
-            let last = end
-                .checked_sub(1)
-                .filter(|last| *last >= run.first as usize)?;
+            let last = end.checked_sub(1).filter(|last| *last >= run.first as usize)?;
             Some((&run.origin, self.entries[last].position))
         })
     }
@@ -271,9 +292,9 @@ impl RecordBatch {
                 self.runs[run].first = u32::try_from(kept).unwrap_or(u32::MAX);
                 run += 1;
             }
-            let entry = self.entries[index];
-            if keep(Record::new(self, &entry)) {
-                self.entries[kept] = entry;
+            // The entry must be looked at in its place: a record finds its run by its place.
+            if keep(Record::new(self, &self.entries[index])) {
+                self.entries[kept] = self.entries[index];
                 kept += 1;
             }
         }
@@ -300,17 +321,8 @@ mod tests {
     fn numbered(n: u64) -> RecordBatch {
         let mut batch = RecordBatch::default();
         for position in 0..n {
-            batch.set_origin(&Origin::new(
-                "test",
-                "t",
-                u32::try_from(position / 3).unwrap(),
-            ));
-            batch.push(
-                Some(b"k"),
-                Some(position.to_string().as_bytes()),
-                NO_TIME,
-                position,
-            );
+            batch.set_origin(&Origin::new("test", "t", u32::try_from(position / 3).unwrap()));
+            batch.push(Some(b"k"), Some(position.to_string().as_bytes()), NO_TIME, position);
         }
         batch
     }
@@ -322,10 +334,7 @@ mod tests {
         batch.push(Some(b""), None, NO_TIME, 1);
         batch.push_header("h", None);
         let [a, b] = [batch.get(0).unwrap(), batch.get(1).unwrap()];
-        assert_eq!(
-            (a.key(), a.value(), a.time()),
-            (None, Some(&b""[..]), Some(5))
-        );
+        assert_eq!((a.key(), a.value(), a.time()), (None, Some(&b""[..]), Some(5)));
         assert_eq!((b.key(), b.value(), b.time()), (Some(&b""[..]), None, None));
         assert_eq!(b.headers().count(), 1);
         assert_eq!(a.headers().count(), 0);
@@ -334,13 +343,26 @@ mod tests {
     #[test]
     fn retain_keeps_runs_right() {
         let mut batch = numbered(9);
-        batch.retain(|r| r.position() % 2 == 1 && r.position() != 1);
-        let seen: Vec<_> = batch
-            .iter()
-            .map(|r| (r.position(), r.origin().unwrap().partition))
-            .collect();
+        let mut partitions = Vec::new();
+        batch.retain(|r| {
+            partitions.push(r.partition());
+            r.position() % 2 == 1 && r.position() != 1
+        });
+        assert_eq!(partitions, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
+        let seen: Vec<_> =
+            batch.iter().map(|r| (r.position(), r.origin().unwrap().partition)).collect();
         assert_eq!(seen, [(3, 1), (5, 1), (7, 2)]);
         assert_eq!(batch.get(0).unwrap().value(), Some(&b"3"[..]));
+    }
+
+    #[test]
+    fn ranges_are_copied_whole() {
+        let (from, mut to) = (numbered(9), numbered(2));
+        to.push_range(&from, 3..6);
+        to.push_range(&from, 4..4);
+        let seen: Vec<_> = to.iter().map(|r| (r.position(), r.value_or_empty().to_vec())).collect();
+        let wanted = [0, 1, 3, 4, 5].map(|n: u64| (n, n.to_string().into_bytes()));
+        assert_eq!(seen, wanted);
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct RecordWriter<'b> {
     key_end: Option<usize>,
     value_start: usize,
     value_end: Option<usize>,
+    /// The value is being appended to: it ends where the next part begins.
+    value_open: bool,
     headers_start: Option<usize>,
     time: i64,
     position: u64,
@@ -30,6 +32,7 @@ impl<'b> RecordWriter<'b> {
             key_end: None,
             value_start: start,
             value_end: None,
+            value_open: false,
             headers_start: None,
             time: NO_TIME,
             position: 0,
@@ -43,7 +46,7 @@ impl<'b> RecordWriter<'b> {
     #[inline]
     pub fn key(&mut self, key: &[u8]) -> &mut Self {
         assert!(
-            self.value_end.is_none() && self.headers_start.is_none(),
+            self.value_end.is_none() && !self.value_open && self.headers_start.is_none(),
             "the key comes before value and headers"
         );
         self.batch.arena.truncate(self.start);
@@ -60,21 +63,35 @@ impl<'b> RecordWriter<'b> {
         self.end_value()
     }
 
-    /// The arena, to append the value to; [`RecordWriter::end_value`] says where it ends.
+    /// The arena, to append the value to, which ends where the next part of the record begins. Only append: the bytes before
+    /// are other records of the batch.
     #[inline]
     pub fn value_buffer(&mut self) -> &mut Vec<u8> {
-        debug_assert!(
-            self.headers_start.is_none(),
-            "the value comes before the headers"
-        );
+        debug_assert!(self.headers_start.is_none(), "the value comes before the headers");
         self.batch.arena.truncate(self.value_start);
+        (self.value_end, self.value_open) = (None, true);
         &mut self.batch.arena
     }
 
-    /// Everything appended since [`RecordWriter::value_buffer`] is the value.
+    /// Everything appended since [`RecordWriter::value_buffer`] is the value; said for the next part to follow in one chain.
+    ///
+    /// # Panics
+    /// When something removed bytes that lay in the arena before: other records of the batch.
     #[inline]
     pub fn end_value(&mut self) -> &mut Self {
-        self.value_end = Some(self.batch.arena.len());
+        assert!(
+            self.batch.arena.len() >= self.value_start,
+            "a serializer appends to the buffer and never clears it"
+        );
+        (self.value_end, self.value_open) = (Some(self.batch.arena.len()), false);
+        self
+    }
+
+    /// Makes the value null, whatever was appended since [`RecordWriter::value_buffer`].
+    #[inline]
+    pub fn null_value(&mut self) -> &mut Self {
+        self.value_buffer();
+        self.value_open = false;
         self
     }
 
@@ -113,13 +130,11 @@ impl<'b> RecordWriter<'b> {
     /// # Panics
     /// When the arena would pass 4 GiB.
     #[inline]
-    pub fn finish(self) {
+    pub fn finish(mut self) {
+        self.close_value();
         let end = self.batch.arena.len();
         let value_end = self.value_end.unwrap_or(self.value_start);
-        assert!(
-            u32::try_from(end).is_ok_and(|n| n < u32::MAX),
-            "a batch holds at most 4 GiB"
-        );
+        assert!(u32::try_from(end).is_ok_and(|n| n < u32::MAX), "a batch holds at most 4 GiB");
         #[expect(
             clippy::cast_possible_truncation,
             reason = "asserted above: the whole arena fits u32"
@@ -127,9 +142,7 @@ impl<'b> RecordWriter<'b> {
         let entry = Entry {
             offset: self.start as u32,
             key_len: self.key_end.map_or(u32::MAX, |at| (at - self.start) as u32),
-            value_len: self
-                .value_end
-                .map_or(u32::MAX, |at| (at - self.value_start) as u32),
+            value_len: self.value_end.map_or(u32::MAX, |at| (at - self.value_start) as u32),
             headers_len: self.headers_start.map_or(0, |start| (end - start) as u32),
             time: self.time,
             position: self.position,
@@ -142,7 +155,15 @@ impl<'b> RecordWriter<'b> {
         std::mem::forget(self);
     }
 
+    #[inline]
+    fn close_value(&mut self) {
+        if self.value_open {
+            self.end_value();
+        }
+    }
+
     fn start_headers(&mut self) {
+        self.close_value();
         let end = self.value_end.unwrap_or(self.value_start);
         if self.headers_start.is_none() {
             self.batch.arena.truncate(end);
@@ -167,16 +188,10 @@ mod tests {
         batch.push(None, Some(b"first"), NO_TIME, 0);
         batch.writer().key(b"k").value(b"lost");
         let mut writer = batch.writer();
-        writer
-            .key(b"key")
-            .value(b"second")
-            .header("h", Some(b"x"))
-            .time(7);
+        writer.key(b"key").value(b"second").header("h", Some(b"x")).time(7);
         writer.finish();
-        let records: Vec<_> = batch
-            .iter()
-            .map(|r| (r.key(), r.value(), r.time(), r.headers().count()))
-            .collect();
+        let records: Vec<_> =
+            batch.iter().map(|r| (r.key(), r.value(), r.time(), r.headers().count())).collect();
         assert_eq!(
             records,
             [
@@ -187,17 +202,45 @@ mod tests {
     }
 
     #[test]
+    fn value_ends_where_the_next_part_begins() {
+        fn written(write: impl FnOnce(&mut RecordWriter<'_>)) -> crate::batch::OwnedRecord {
+            let mut batch = RecordBatch::default();
+            let mut writer = batch.writer();
+            writer.value_buffer().extend_from_slice(b"value");
+            write(&mut writer);
+            writer.finish();
+            batch.get(0).unwrap().to_owned()
+        }
+        let with_header = written(|writer| {
+            writer.header("h", Some(b"x"));
+        });
+        assert_eq!(with_header.text(), Some("value"));
+        assert_eq!(with_header.headers.len(), 1);
+        assert_eq!(written(|_| {}).text(), Some("value"));
+        let null = written(|writer| {
+            writer.null_value().header("h", None);
+        });
+        assert_eq!((null.value, null.headers.len()), (None, 1));
+    }
+
+    #[test]
+    #[should_panic(expected = "a serializer appends to the buffer and never clears it")]
+    fn cleared_arena_is_noticed() {
+        let mut batch = RecordBatch::default();
+        batch.push(None, Some(b"first"), NO_TIME, 0);
+        let mut writer = batch.writer();
+        writer.value_buffer().clear();
+        writer.finish();
+    }
+
+    #[test]
     fn what_is_not_written_is_absent() {
         let mut batch = RecordBatch::default();
         batch.writer().finish();
         let mut writer = batch.writer();
         writer.header("only", None);
         writer.finish();
-        assert!(
-            batch
-                .iter()
-                .all(|r| r.key().is_none() && r.value().is_none())
-        );
+        assert!(batch.iter().all(|r| r.key().is_none() && r.value().is_none()));
         assert_eq!(batch.get(1).map(|r| r.headers().count()), Some(1));
     }
 }

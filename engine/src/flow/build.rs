@@ -9,11 +9,14 @@ use std::sync::Arc;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::probe::Handle as Probe;
 
+use super::error_record::ErrorRecord;
+use super::item_stream::Stream;
 use super::pool::Pool;
 use super::record_stream::RecordStream;
 use super::source_operator::SourceState;
 use crate::batch::RecordBatch;
 use crate::error::{Error, ErrorKind, codes};
+use crate::runtime::OnFailure;
 use crate::runtime::{Shared, Wake};
 use crate::sink::{Sink, Writer};
 use crate::source::Source;
@@ -44,6 +47,7 @@ impl Step {
 pub(crate) struct SourceSlot {
     pub(crate) name: Arc<str>,
     pub(crate) source: Box<dyn Source>,
+    pub(crate) on_failure: OnFailure,
     pub(crate) state: Rc<RefCell<SourceState>>,
 }
 
@@ -102,11 +106,7 @@ impl Build {
     ) -> StepId {
         let mut steps = self.steps.borrow_mut();
         let id = StepId(u32::try_from(steps.len()).unwrap_or(u32::MAX));
-        steps.push(Step {
-            kind,
-            name: None,
-            line,
-        });
+        steps.push(Step { kind, name: None, line });
         drop(steps);
         if let Some(name) = name {
             self.name(id, name);
@@ -119,10 +119,7 @@ impl Build {
         let mut steps = self.steps.borrow_mut();
         if let Some(other) = steps.iter().find(|s| s.name.as_deref() == Some(name)) {
             let text = format!("name two steps \"{name}\": the first is at {}", other.line);
-            let line = steps
-                .get(id.0 as usize)
-                .map(|s| s.line.to_string())
-                .unwrap_or_default();
+            let line = steps.get(id.0 as usize).map(|s| s.line.to_string()).unwrap_or_default();
             drop(steps);
             return self.fault(
                 text,
@@ -138,11 +135,7 @@ impl Build {
     /// Notes a fault of the graph.
     pub(crate) fn fault(&self, what: String, line: &str, hint: &str) {
         let error = Error::new(ErrorKind::Config, codes::BAD_GRAPH, what).with_hint(hint);
-        let error = if line.is_empty() {
-            error
-        } else {
-            error.with_source(format!("at {line}"))
-        };
+        let error = if line.is_empty() { error } else { error.with_source(format!("at {line}")) };
         self.faults.borrow_mut().push(error);
     }
 
@@ -151,13 +144,13 @@ impl Build {
         self.steps
             .borrow()
             .get(id.0 as usize)
-            .map(|step| {
-                (
-                    step.label(),
-                    format!("{}:{}", step.line.file(), step.line.line()),
-                )
-            })
+            .map(|step| (step.label(), format!("{}:{}", step.line.file(), step.line.line())))
             .unwrap_or_default()
+    }
+
+    /// What kind of step it is.
+    pub(crate) fn kind(&self, id: StepId) -> &'static str {
+        self.steps.borrow().get(id.0 as usize).map_or("", |step| step.kind)
     }
 
     /// Notes an operator of the graph: what it is fed by and which stages it runs.
@@ -171,21 +164,15 @@ impl Build {
 
     /// What must be equal on all workers: steps and operators in the order in which they were added.
     pub(crate) fn fingerprint(&self) -> String {
-        let steps: Vec<String> = self
-            .steps
-            .borrow()
-            .iter()
-            .map(|s| format!("{} {}", s.kind, s.label()))
-            .collect();
+        let steps: Vec<String> =
+            self.steps.borrow().iter().map(|s| format!("{} {}", s.kind, s.label())).collect();
         format!("{}\n{}", steps.join("\n"), self.edges.borrow())
     }
 }
 
 impl fmt::Debug for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Build")
-            .field("steps", &self.steps)
-            .finish_non_exhaustive()
+        f.debug_struct("Build").field("steps", &self.steps).finish_non_exhaustive()
     }
 }
 
@@ -206,6 +193,21 @@ impl<'s> Flow<'s> {
         let id = self.build.step("source", Some(name), Location::caller());
         let handle = self.add_source(id, name, Box::new(source));
         RecordStream::from_source(self.clone(), handle, id)
+    }
+
+    /// Adds a source named `name` whose own failures leave on a stream instead of stopping the dataflow.
+    ///
+    /// After a failure the source is asked again, with a wait that grows; ten failures in a row without a record between them
+    /// stop the dataflow all the same.
+    #[track_caller]
+    pub fn source_with_errors(
+        &self,
+        name: &str,
+        source: impl Source,
+    ) -> (RecordStream<'s, Records<FromSource>>, Stream<'s, ErrorRecord>) {
+        let id = self.build.step("source", Some(name), Location::caller());
+        let handle = self.add_source(id, name, Box::new(source)).going_on();
+        RecordStream::from_source_with_errors(self.clone(), handle, id)
     }
 
     /// Workers of the whole dataflow.
@@ -239,12 +241,7 @@ pub(crate) struct Unused {
 
 impl Unused {
     pub(crate) fn new(build: &Rc<Build>, step: StepId, what: &'static str) -> Self {
-        Self {
-            build: Rc::clone(build),
-            step,
-            what,
-            used: Cell::new(false),
-        }
+        Self { build: Rc::clone(build), step, what, used: Cell::new(false) }
     }
 
     pub(crate) fn used(self) {

@@ -22,10 +22,7 @@ pub struct Dataflow {
 impl Dataflow {
     /// A dataflow named `name`. Nothing is built or opened yet.
     pub fn new(name: &str, build: impl for<'s> Fn(&Flow<'s>) + Send + Sync + 'static) -> Self {
-        Self {
-            name: name.into(),
-            build: Arc::new(build),
-        }
+        Self { name: name.into(), build: Arc::new(build) }
     }
 
     /// The name.
@@ -36,8 +33,6 @@ impl Dataflow {
 
 impl fmt::Debug for Dataflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dataflow")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Dataflow").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,13 @@
 //! What leaves on an error stream: the record as it came, the reason, and where it happened.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{OwnedRecord, RecordWriter};
+use super::build::Build;
+use crate::batch::{Origin, OwnedRecord, RecordWriter};
+use crate::error::Code;
 
 /// An item that could not be processed or delivered, with its bytes, its origin and the reason.
 ///
@@ -10,11 +15,11 @@ use crate::batch::{OwnedRecord, RecordWriter};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorRecord {
     /// The dataflow's name.
-    pub dataflow: String,
+    pub dataflow: Arc<str>,
     /// The step that failed.
-    pub step: String,
+    pub step: Arc<str>,
     /// The stable error code, such as `E0301`.
-    pub code: String,
+    pub code: Cow<'static, str>,
     /// The reason, in one line.
     pub error: String,
     /// The record's bytes, and where it came from.
@@ -44,6 +49,25 @@ pub const fn dead_letter_headers() -> [&'static str; 10] {
 }
 
 impl ErrorRecord {
+    /// A first failure, now. Names are shared, so that an error costs its text and its record's bytes.
+    pub(crate) fn now(
+        build: &Build,
+        step: &Arc<str>,
+        code: Code,
+        error: String,
+        record: OwnedRecord,
+    ) -> Self {
+        Self {
+            dataflow: Arc::clone(&build.shared.dataflow),
+            step: Arc::clone(step),
+            code: Cow::Borrowed(code.0),
+            error,
+            record,
+            failed_at: build.shared.clock.unix_millis(),
+            attempts: 1,
+        }
+    }
+
     /// Writes the dead letter of this error: original key, value and headers, then the headers that say what happened.
     pub fn write_dead_letter(&self, out: &mut RecordWriter<'_>) {
         let record = &self.record;
@@ -57,17 +81,18 @@ impl ErrorRecord {
             out.header(name, value.as_deref());
         }
         let origin = record.origin.as_ref();
-        let texts = [
-            Some(self.code.clone()),
-            Some(self.error.clone()),
-            Some(self.dataflow.clone()),
-            Some(self.step.clone()),
-            origin.map(|o| o.connector.to_string()),
-            origin.map(|o| o.topic.to_string()),
-            origin.map(|o| o.partition.to_string()),
-            origin.map(|_| record.position.to_string()),
-            Some(self.failed_at.to_string()),
-            Some(self.attempts.to_string()),
+        let of_origin = |text: fn(&Origin) -> Cow<'_, str>| origin.map(text);
+        let texts: [Option<Cow<'_, str>>; 10] = [
+            Some(Cow::from(&*self.code)),
+            Some(Cow::from(&self.error)),
+            Some(Cow::from(&*self.dataflow)),
+            Some(Cow::from(&*self.step)),
+            of_origin(|o| Cow::from(&*o.connector)),
+            of_origin(|o| Cow::from(&*o.topic)),
+            of_origin(|o| Cow::from(o.partition.to_string())),
+            origin.map(|_| Cow::from(record.position.to_string())),
+            Some(Cow::from(self.failed_at.to_string())),
+            Some(Cow::from(self.attempts.to_string())),
         ];
         for (name, text) in dead_letter_headers().into_iter().zip(texts) {
             if let Some(text) = text {

@@ -79,16 +79,9 @@ impl ErrorOutputs {
         builder: &mut OperatorBuilder<'s, u64>,
         n: usize,
     ) -> (Self, Vec<TimelyStream<'s, Vec<ErrorRecord>>>) {
-        let (outputs, streams): (Vec<_>, _) = (0..n)
-            .map(|_| builder.new_output::<Vec<ErrorRecord>>())
-            .unzip();
-        (
-            Self {
-                outputs,
-                pending: (0..n).map(|_| Vec::new()).collect(),
-            },
-            streams,
-        )
+        let (outputs, streams): (Vec<_>, _) =
+            (0..n).map(|_| builder.new_output::<Vec<ErrorRecord>>()).unzip();
+        (Self { outputs, pending: (0..n).map(|_| Vec::new()).collect() }, streams)
     }
 
     /// Sends what is pending; `capability` is asked for only when there is an error.
@@ -136,13 +129,7 @@ pub(crate) fn install_unary<'s, B: Container, O: Output>(
                 let Some((capability, mut data)) = waiting.pop_front() else {
                     return;
                 };
-                run_once(
-                    &mut body,
-                    &mut data,
-                    &mut ok,
-                    &mut errors,
-                    (&cx, &capability),
-                );
+                run_once(&mut body, &mut data, &mut ok, &mut errors, (&cx, &capability));
                 done(data);
             }
             if !waiting.is_empty() {
@@ -150,10 +137,7 @@ pub(crate) fn install_unary<'s, B: Container, O: Output>(
             }
         }
     });
-    Outputs {
-        ok: oks,
-        errors: error_streams,
-    }
+    Outputs { ok: oks, errors: error_streams }
 }
 
 fn run_once<B: Container, O: Output>(
@@ -167,14 +151,8 @@ fn run_once<B: Container, O: Output>(
     let n_items = usize::try_from(data.record_count()).unwrap_or(0);
     let ran = catch(|| {
         let capability = OkCapability::Input(capability);
-        let mut ports = Ports {
-            ok,
-            capability,
-            errors: &mut errors.pending,
-            cx,
-            given: 0,
-            stop: None,
-        };
+        let mut ports =
+            Ports { ok, capability, errors: &mut errors.pending, cx, given: 0, stop: None };
         body.run(data, &mut ports);
         ports.stop
     });

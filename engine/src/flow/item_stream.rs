@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use timely::dataflow::operators::core::feedback::{ConnectLoop, Feedback, Handle};
 
-use super::boundary::{Exchangeable, Line, concat, exchange, settle};
+use super::boundary::{Line, concat, settle};
 use super::build::{Flow, Unused};
 use super::error_record::ErrorRecord;
 use super::fused::{ItemEdge, Outputs, TimelyStream, Wiring};
@@ -13,7 +13,7 @@ use super::pool::Pool;
 use crate::stage::{Caught, Chain, ErrorsHandled, Head, ItemOut, Items, Output, Route, StepId};
 
 /// Containers kept for reuse between two operators.
-const POOLED_CONTAINERS: usize = 16;
+pub(crate) const POOLED_CONTAINERS: usize = 16;
 
 /// A stream of items of the program's own type `T`.
 ///
@@ -28,9 +28,7 @@ pub struct Stream<'s, T: 'static, C: Chain<T> = Items<T>> {
 
 impl<T: 'static, C: Chain<T>> std::fmt::Debug for Stream<'_, T, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stream")
-            .field("item", &std::any::type_name::<T>())
-            .finish_non_exhaustive()
+        f.debug_struct("Stream").field("item", &std::any::type_name::<T>()).finish_non_exhaustive()
     }
 }
 
@@ -69,13 +67,7 @@ impl Drop for LateErrors<'_> {
 impl<'s, H: Head> Parts<'s, H> {
     pub(crate) fn new(flow: Flow<'s>, handle: H::Handle<'s>, step: StepId) -> Self {
         let unused = Unused::new(&flow.build, step, "the stream");
-        Self {
-            flow,
-            handle,
-            stages: vec![step],
-            errors: Vec::new(),
-            unused,
-        }
+        Self { flow, handle, stages: vec![step], errors: Vec::new(), unused }
     }
 
     /// Adds a stage that the program added at `line`.
@@ -96,10 +88,7 @@ impl<'s, H: Head> Parts<'s, H> {
     pub(crate) fn split(&mut self) -> (Route, Stream<'s, ErrorRecord>) {
         let port = u8::try_from(self.errors.len()).expect("a chain has at most 255 error streams");
         let (handle, errors) = self.flow.scope.feedback::<Vec<ErrorRecord>>(0);
-        self.errors.push(LateErrors {
-            flow: self.flow.clone(),
-            handle: Some(handle),
-        });
+        self.errors.push(LateErrors { flow: self.flow.clone(), handle: Some(handle) });
         let step = self.stages.last().copied().unwrap_or(StepId(0));
         let mut stream = Stream::from_edge(self.flow.clone(), errors, step);
         let unused = Unused::new(&self.flow.build, step, "the error stream");
@@ -114,12 +103,7 @@ impl<'s, H: Head> Parts<'s, H> {
         body: impl super::fused::Body<H::Batch, O>,
     ) -> (Flow<'s>, TimelyStream<'s, O>, StepId) {
         let step = self.stages.last().copied().unwrap_or(StepId(0));
-        let wiring = Wiring {
-            kind,
-            step,
-            stages: self.stages,
-            n_errors: self.errors.len(),
-        };
+        let wiring = Wiring { kind, step, stages: self.stages, n_errors: self.errors.len() };
         let Outputs { ok, errors } = H::install(self.handle, &self.flow, &wiring, body);
         for (late, stream) in self.errors.into_iter().zip(errors) {
             late.connect(stream);
@@ -136,28 +120,28 @@ impl<'s, T: 'static> Stream<'s, T> {
     }
 
     /// The same, where the containers come from `pool` and go back there.
-    fn from_pooled_edge(
+    pub(crate) fn from_pooled_edge(
         flow: Flow<'s>,
         edge: TimelyStream<'s, Vec<T>>,
         step: StepId,
         pool: Pool<Vec<T>>,
     ) -> Self {
         let edge = ItemEdge { edge, pool };
-        Self {
-            parts: Parts::new(flow, edge, step),
-            chain: Items(PhantomData),
-            item: PhantomData,
-        }
+        Self { parts: Parts::new(flow, edge, step), chain: Items(PhantomData), item: PhantomData }
+    }
+}
+
+impl<'s, T: 'static> Stream<'s, T> {
+    /// The edge that a plain stream starts with, on to another operator.
+    fn into_edge(self) -> TimelyStream<'s, Vec<T>> {
+        self.parts.unused.used();
+        self.parts.handle.edge
     }
 }
 
 impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
     pub(crate) fn from_parts(parts: Parts<'s, C::Head>, chain: C) -> Self {
-        Self {
-            parts,
-            chain,
-            item: PhantomData,
-        }
+        Self { parts, chain, item: PhantomData }
     }
 
     /// Adds a stage of `kind`: for operators, which call it from a method marked `#[track_caller]`.
@@ -196,38 +180,17 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
     /// The errors so far leave on a stream of their own; the good items go on in the same operator.
     pub fn split_errors(mut self) -> (Stream<'s, T, Caught<C>>, Stream<'s, ErrorRecord>) {
         let (route, errors) = self.parts.split();
-        (
-            Stream::from_parts(
-                self.parts,
-                Caught {
-                    chain: self.chain,
-                    route,
-                },
-            ),
-            errors,
-        )
+        (Stream::from_parts(self.parts, Caught { chain: self.chain, route }), errors)
     }
 
     /// The first error so far stops the dataflow, with its position (direct style).
     pub fn errors_fail(self) -> Stream<'s, T, Caught<C>> {
-        Stream::from_parts(
-            self.parts,
-            Caught {
-                chain: self.chain,
-                route: Route::Stop,
-            },
-        )
+        Stream::from_parts(self.parts, Caught { chain: self.chain, route: Route::Stop })
     }
 
     /// Errors so far are counted and dropped.
     pub fn errors_drop(self) -> Stream<'s, T, Caught<C>> {
-        Stream::from_parts(
-            self.parts,
-            Caught {
-                chain: self.chain,
-                route: Route::Drop,
-            },
-        )
+        Stream::from_parts(self.parts, Caught { chain: self.chain, route: Route::Drop })
     }
 
     /// Ends the chain in a buffer: a plain stream type, for the signatures of functions. One more operator.
@@ -247,43 +210,21 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
         C::Errors: ErrorsHandled,
     {
         let (flow, edge, step) = self.lower("fork", Pool::new(0));
-        (
-            Stream::from_edge(flow.clone(), edge.clone(), step),
-            Stream::from_edge(flow, edge, step),
-        )
+        (Stream::from_edge(flow.clone(), edge.clone(), step), Stream::from_edge(flow, edge, step))
     }
 
     /// Joins this stream with others of the same type; order within each is kept, between them not.
-    pub fn merge_all(self, others: Vec<Stream<'s, T>>) -> Stream<'s, T>
+    #[track_caller]
+    pub fn merge_all(mut self, others: Vec<Stream<'s, T>>) -> Stream<'s, T>
     where
         C::Errors: ErrorsHandled,
     {
-        let (flow, edge, step) = self.lower("merge", Pool::new(0));
+        let step = self.parts.stage("merge", Location::caller());
+        let (flow, edge, _) = self.lower("merge", Pool::new(0));
         let mut edges = vec![edge];
-        edges.extend(
-            others
-                .into_iter()
-                .map(|other| other.lower("merge", Pool::new(0)).1),
-        );
+        edges.extend(others.into_iter().map(Stream::into_edge));
         let merged = concat(&flow, edges);
         Stream::from_edge(flow, merged, step)
-    }
-
-    /// Sends each item to the worker that `route` names, modulo the number of workers: for operators that exchange.
-    #[track_caller]
-    pub fn exchange_by(
-        mut self,
-        kind: &'static str,
-        route: impl FnMut(&T) -> u64 + 'static,
-    ) -> Stream<'s, T>
-    where
-        T: Exchangeable,
-        C::Errors: ErrorsHandled,
-    {
-        let step = self.parts.stage(kind, Location::caller());
-        let (flow, edge, _) = self.lower(kind, Pool::new(0));
-        let edge = exchange(&flow, edge, kind, route);
-        Stream::from_edge(flow, edge, step)
     }
 
     /// Workers of the whole dataflow.
@@ -301,11 +242,7 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
         let mut chain = self.chain;
         let body = move |batch: &mut <C::Head as Head>::Batch,
                          ports: &mut super::Ports<'_, Vec<()>>| {
-            let mut out = crate::stage::EachOut {
-                each: &mut each,
-                step: id,
-                ports,
-            };
+            let mut out = crate::stage::EachOut { each: &mut each, step: id, ports };
             chain.drive(batch, &mut out);
         };
         let (flow, edge, _) = self.parts.install("for_each", body);

@@ -24,12 +24,7 @@ pub(crate) struct Interval {
 
 impl Ledger {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            held: 0,
-            unwritten: VecDeque::new(),
-            undurable: VecDeque::new(),
-        }
+        Self { limit, held: 0, unwritten: VecDeque::new(), undurable: VecDeque::new() }
     }
 
     /// Whether another batch may be read.
@@ -37,9 +32,12 @@ impl Ledger {
         self.held < self.limit
     }
 
-    /// Whether the epoch should close early, so that bytes come back sooner.
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.held > self.limit / 2
+    /// Whether `epoch` should close early, so that bytes come back sooner: half the ledger is in use, and this epoch has had a
+    /// share of it that is worth a progress round.
+    pub(crate) fn should_close(&self, epoch: u64) -> bool {
+        let of_epoch =
+            self.unwritten.back().filter(|last| last.0 == epoch).map_or(0, |last| last.1);
+        self.held > self.limit / 2 && of_epoch >= self.limit / 16
     }
 
     /// Bytes in flight.
@@ -76,11 +74,8 @@ impl Ledger {
     /// Gives back the bytes of every epoch that `open` no longer holds; says whether there were any.
     pub(crate) fn release_written(&mut self, open: impl Fn(u64) -> bool) -> bool {
         let before = self.held;
-        while let Some((epoch, bytes)) = self
-            .unwritten
-            .front()
-            .copied()
-            .filter(|front| !open(front.0))
+        while let Some((epoch, bytes)) =
+            self.unwritten.front().copied().filter(|front| !open(front.0))
         {
             tracing::trace!(epoch, bytes, "written");
             self.held -= bytes;
@@ -105,19 +100,14 @@ mod tests {
         ledger.charge(10, 30, 3, 1);
         ledger.charge(10, 30, 3, 2);
         ledger.charge(20, 50, 5, 3);
-        assert!(!ledger.has_room() && ledger.is_half_full());
+        assert!(!ledger.has_room() && ledger.should_close(20) && !ledger.should_close(30));
         assert!(ledger.release_written(|epoch| epoch >= 20));
         assert_eq!(ledger.held(), 50);
         assert!(ledger.next_durable(|_| true).is_none());
         let first = ledger.next_durable(|epoch| epoch >= 20);
         assert_eq!(
             first,
-            Some(Interval {
-                epoch: 10,
-                n_batches: 2,
-                n_records: 6,
-                oldest_ingest: 1
-            })
+            Some(Interval { epoch: 10, n_batches: 2, n_records: 6, oldest_ingest: 1 })
         );
         assert!(!ledger.is_settled());
         assert!(ledger.next_durable(|_| false).is_some() && ledger.is_settled());

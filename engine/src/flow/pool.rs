@@ -14,10 +14,7 @@ pub struct Pool<C> {
 
 impl<C> Clone for Pool<C> {
     fn clone(&self) -> Self {
-        Self {
-            stack: Rc::clone(&self.stack),
-            limit: self.limit,
-        }
+        Self { stack: Rc::clone(&self.stack), limit: self.limit }
     }
 }
 
@@ -52,10 +49,7 @@ impl<T> Reusable for Vec<T> {
 
 impl<C: Reusable> Pool<C> {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            stack: Rc::default(),
-            limit,
-        }
+        Self { stack: Rc::default(), limit }
     }
 
     pub(crate) fn take(&self) -> Option<C> {

@@ -1,6 +1,5 @@
 //! The outputs of a fused operator during one batch, and what becomes of failures.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use timely::dataflow::operators::{Capability, InputCapability};
 
 use super::build::Build;
 use super::error_record::ErrorRecord;
+use crate::batch::Record;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::StepCounters;
 use crate::stage::{Cx, Failure, Output, Panicked, Route, StepId};
@@ -20,8 +20,16 @@ use crate::stage::{Cx, Failure, Output, Panicked, Route, StepId};
 pub(crate) struct OperatorContext {
     pub(crate) build: Rc<Build>,
     pub(crate) counters: Arc<StepCounters>,
-    stages: HashMap<StepId, Arc<StepCounters>>,
+    /// The operator's own step, then the stages it runs.
+    stages: Vec<Stage>,
+}
+
+/// A step as failures name it.
+#[derive(Debug)]
+struct Stage {
     step: StepId,
+    name: Arc<str>,
+    counters: Arc<StepCounters>,
 }
 
 impl OperatorContext {
@@ -32,38 +40,26 @@ impl OperatorContext {
         step: StepId,
         stages: &[StepId],
     ) -> Self {
-        let metrics = &build.shared.metrics;
-        let count =
-            |id: StepId, of: &'static str| metrics.step(&build.label(id).0, of, build.worker);
-        let kinds = build
-            .steps
-            .borrow()
-            .iter()
-            .map(|s| s.kind)
-            .collect::<Vec<_>>();
-        Self {
-            counters: count(step, kind),
-            stages: stages
-                .iter()
-                .filter(|s| **s != step)
-                .map(|s| (*s, count(*s, kinds[s.0 as usize])))
-                .collect(),
-            build: Rc::clone(build),
-            step,
-        }
+        let stage = |id: StepId, of: &'static str| {
+            let name = build.label(id).0;
+            let counters = build.shared.metrics.step(&name, of, build.worker);
+            Stage { step: id, name: name.into(), counters }
+        };
+        let own = stage(step, kind);
+        let counters = Arc::clone(&own.counters);
+        let others = stages.iter().filter(|id| **id != step).map(|id| stage(*id, build.kind(*id)));
+        let all = std::iter::once(own).chain(others).collect();
+        Self { build: Rc::clone(build), counters, stages: all }
     }
 
-    fn count_error(&self, step: StepId) {
-        self.stages
-            .get(&step)
-            .unwrap_or(&self.counters)
-            .errors
-            .fetch_add(1, Ordering::Relaxed);
+    /// The stage of `step`; what is not known is the operator's own.
+    fn stage(&self, step: StepId) -> &Stage {
+        self.stages.iter().find(|stage| stage.step == step).unwrap_or(&self.stages[0])
     }
 
     /// Stops the dataflow after a panic that was caught at this operator's edge.
     pub(crate) fn panicked(&self, panicked: Panicked) {
-        let (label, line) = self.build.label(panicked.step.unwrap_or(self.step));
+        let (label, line) = self.build.label(panicked.step.unwrap_or(self.stages[0].step));
         let what = if panicked.step.is_some() {
             "run your code: it panicked"
         } else {
@@ -135,12 +131,15 @@ impl<O: Output> Ports<'_, O> {
     #[cold]
     #[inline(never)]
     pub(crate) fn fail(&mut self, cx: Cx<'_>, failure: Failure) {
-        self.cx.count_error(failure.step);
+        let stage = self.cx.stage(failure.step);
+        stage.counters.errors.fetch_add(1, Ordering::Relaxed);
         match failure.route {
             Route::Stream(port) => {
-                let record = self.error_record(cx, &failure);
-                self.given +=
-                    size_of::<ErrorRecord>() + cx.record().map_or(0, crate::batch::Record::n_bytes);
+                let Failure { code, error, .. } = failure;
+                let record = cx.record().map(Record::to_owned).unwrap_or_default();
+                let record =
+                    ErrorRecord::now(&self.cx.build, &stage.name, code, error.to_string(), record);
+                self.given += size_of::<ErrorRecord>() + cx.record().map_or(0, Record::n_bytes);
                 if let Some(errors) = self.errors.get_mut(usize::from(port)) {
                     errors.push(record);
                 }
@@ -151,22 +150,6 @@ impl<O: Output> Ports<'_, O> {
                     self.stop = Some(self.stop_error(cx, failure));
                 }
             }
-        }
-    }
-
-    fn error_record(&self, cx: Cx<'_>, failure: &Failure) -> ErrorRecord {
-        let build = &self.cx.build;
-        ErrorRecord {
-            dataflow: build.shared.dataflow.to_string(),
-            step: build.label(failure.step).0,
-            code: failure.code.to_string(),
-            error: failure.error.to_string(),
-            record: cx
-                .record()
-                .map(crate::batch::Record::to_owned)
-                .unwrap_or_default(),
-            failed_at: build.shared.clock.unix_millis(),
-            attempts: 1,
         }
     }
 

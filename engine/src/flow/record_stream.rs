@@ -36,19 +36,32 @@ impl<C: RecordChain> std::fmt::Debug for RecordStream<'_, C> {
 
 impl<'s> RecordStream<'s, Records<FromSource>> {
     pub(crate) fn from_source(flow: Flow<'s>, handle: SourceRef, step: StepId) -> Self {
-        Self {
-            parts: Parts::new(flow, handle, step),
-            chain: Records(PhantomData),
-        }
+        Self { parts: Parts::new(flow, handle, step), chain: Records(PhantomData) }
+    }
+}
+
+impl<'s> RecordStream<'s, Records<FromSource>> {
+    /// The source's own errors leave at port 0 of its operator.
+    pub(crate) fn from_source_with_errors(
+        flow: Flow<'s>,
+        handle: SourceRef,
+        step: StepId,
+    ) -> (Self, Stream<'s, ErrorRecord>) {
+        let mut stream = Self::from_source(flow, handle, step);
+        let (_route, errors) = stream.parts.split();
+        (stream, errors)
     }
 }
 
 impl<'s> RecordStream<'s> {
-    fn from_edge(flow: Flow<'s>, edge: RecordEdge<'s>, step: StepId) -> Self {
-        Self {
-            parts: Parts::new(flow, edge, step),
-            chain: Records(PhantomData),
-        }
+    pub(crate) fn from_edge(flow: Flow<'s>, edge: RecordEdge<'s>, step: StepId) -> Self {
+        Self { parts: Parts::new(flow, edge, step), chain: Records(PhantomData) }
+    }
+
+    /// The edge that a plain stream starts with, on to another operator.
+    fn into_edge(self) -> RecordEdge<'s> {
+        self.parts.unused.used();
+        self.parts.handle
     }
 }
 
@@ -94,38 +107,17 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     /// The errors so far leave on a stream of their own; the good records go on in the same operator.
     pub fn split_errors(mut self) -> (RecordStream<'s, Caught<C>>, Stream<'s, ErrorRecord>) {
         let (route, errors) = self.parts.split();
-        (
-            RecordStream::from_parts(
-                self.parts,
-                Caught {
-                    chain: self.chain,
-                    route,
-                },
-            ),
-            errors,
-        )
+        (RecordStream::from_parts(self.parts, Caught { chain: self.chain, route }), errors)
     }
 
     /// The first error so far stops the dataflow, with its position (direct style).
     pub fn errors_fail(self) -> RecordStream<'s, Caught<C>> {
-        RecordStream::from_parts(
-            self.parts,
-            Caught {
-                chain: self.chain,
-                route: Route::Stop,
-            },
-        )
+        RecordStream::from_parts(self.parts, Caught { chain: self.chain, route: Route::Stop })
     }
 
     /// Errors so far are counted and dropped.
     pub fn errors_drop(self) -> RecordStream<'s, Caught<C>> {
-        RecordStream::from_parts(
-            self.parts,
-            Caught {
-                chain: self.chain,
-                route: Route::Drop,
-            },
-        )
+        RecordStream::from_parts(self.parts, Caught { chain: self.chain, route: Route::Drop })
     }
 
     /// Ends the chain in a buffer: a plain stream type, for the signatures of functions. One more operator.
@@ -150,13 +142,15 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     }
 
     /// Joins this stream with others; order within each is kept, between them not.
-    pub fn merge_all(self, others: Vec<RecordStream<'s>>) -> RecordStream<'s>
+    #[track_caller]
+    pub fn merge_all(mut self, others: Vec<RecordStream<'s>>) -> RecordStream<'s>
     where
         C::Errors: ErrorsHandled,
     {
+        self.parts.stage("merge", Location::caller());
         let (flow, edge, step) = self.lower("merge");
         let mut edges = vec![edge];
-        edges.extend(others.into_iter().map(|other| other.lower("merge").1));
+        edges.extend(others.into_iter().map(RecordStream::into_edge));
         let merged = concat(&flow, edges);
         RecordStream::from_edge(flow, merged, step)
     }
@@ -171,11 +165,7 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     where
         C::Errors: ErrorsHandled,
     {
-        let step = self
-            .parts
-            .flow
-            .build
-            .step("sink", Some(name), Location::caller());
+        let step = self.parts.flow.build.step("sink", Some(name), Location::caller());
         let (flow, edge, _) = self.lower("encode");
         install_sink(&flow, edge, step, Box::new(sink), Undelivered::Stop);
     }
@@ -189,18 +179,14 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     where
         C::Errors: ErrorsHandled,
     {
-        let step = self
-            .parts
-            .flow
-            .build
-            .step("sink", Some(name), Location::caller());
+        let step = self.parts.flow.build.step("sink", Some(name), Location::caller());
         let (flow, edge, _) = self.lower("encode");
         let errors = install_sink(&flow, edge, step, Box::new(sink), Undelivered::Stream);
         Stream::from_edge(flow, errors, step)
     }
 
     /// One fused operator up to here; a chain that only drops records passes the batches themselves on.
-    fn lower(self, kind: &'static str) -> (Flow<'s>, RecordEdge<'s>, StepId) {
+    pub(crate) fn lower(self, kind: &'static str) -> (Flow<'s>, RecordEdge<'s>, StepId) {
         let pool = self.parts.flow.batch_pool();
         let mut chain = self.chain;
         let body = move |batch: &mut <C::Head as Head>::Batch,

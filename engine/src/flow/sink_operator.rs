@@ -45,10 +45,7 @@ pub(crate) fn install_sink<'s>(
 ) -> TimelyStream<'s, Vec<ErrorRecord>> {
     let build = &flow.build;
     let name: Arc<str> = build.label(step).0.into();
-    build
-        .faults
-        .borrow_mut()
-        .extend(sink.faults().into_iter().map(|fault| fault.at_step(&name)));
+    build.faults.borrow_mut().extend(sink.faults().into_iter().map(|fault| fault.at_step(&name)));
     build.operator("sink", &[step]);
     let mut builder = OperatorBuilder::new(name.to_string(), flow.scope);
     let mut input = builder.new_input(input, Pipeline);
@@ -76,12 +73,7 @@ pub(crate) fn install_sink<'s>(
         error_capability: None,
         frontier: Some(0),
     };
-    build.sinks.borrow_mut().push(SinkSlot {
-        name,
-        sink,
-        wake,
-        writer,
-    });
+    build.sinks.borrow_mut().push(SinkSlot { name, sink, wake, writer });
     builder.build_reschedule(move |capabilities| {
         drop(capabilities);
         move |frontiers| {
@@ -136,11 +128,7 @@ impl SinkOperator {
         if self.undelivered == Undelivered::Stream {
             hold(&mut self.error_capability, capability, ERRORS);
         }
-        self.waiting.push_back(Waiting {
-            epoch,
-            batch,
-            from: 0,
-        });
+        self.waiting.push_back(Waiting { epoch, batch, from: 0 });
     }
 
     /// One run; says whether something is unconfirmed, so that the operator must stay.
@@ -150,17 +138,14 @@ impl SinkOperator {
         }
         match catch(|| self.work(frontier)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self
-                .build
-                .shared
-                .fail(error.at_step(&self.name).at_worker(self.build.worker)),
+            Ok(Err(error)) => {
+                self.build.shared.fail(error.at_step(&self.name).at_worker(self.build.worker));
+            }
             Err(panicked) => self.cx.panicked(panicked),
         }
         let queued: usize = self.waiting.iter().map(|w| w.batch.n_bytes()).sum();
         self.cx.counters.in_flight(queued);
-        self.cx
-            .counters
-            .holds(self.durable.as_ref().map(|c| *c.time()));
+        self.cx.counters.holds(self.durable.as_ref().map(|c| *c.time()));
         self.durable.is_some()
     }
 
@@ -223,10 +208,7 @@ impl SinkOperator {
             return Ok(());
         }
         let count = self.rejected.len() as u64;
-        self.cx
-            .counters
-            .errors
-            .fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+        self.cx.counters.errors.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
         if self.undelivered == Undelivered::Stop {
             let first = self.rejected.swap_remove(0);
             return Err(self.stop_error(&first, count));
@@ -234,29 +216,19 @@ impl SinkOperator {
         let Some(capability) = &self.error_capability else {
             return Ok(());
         };
-        let records = self
-            .rejected
-            .drain(..)
-            .map(|r| error_record(&self.build, &self.name, r));
+        let records = self.rejected.drain(..).map(|r| error_record(&self.build, &self.name, r));
         let mut records: Vec<ErrorRecord> = records.collect();
         self.errors.activate().give(capability, &mut records);
         Ok(())
     }
 
     fn stop_error(&self, rejected: &Rejected, count: u64) -> Error {
-        let more = if count > 1 {
-            format!(", and {} more", count - 1)
-        } else {
-            String::new()
-        };
+        let more = if count > 1 { format!(", and {} more", count - 1) } else { String::new() };
         let kind = rejected.error.kind();
         Error::new(
             kind,
             codes::NOT_DELIVERED,
-            format!(
-                "deliver a record to {} {}{more}",
-                self.connector, self.target
-            ),
+            format!("deliver a record to {} {}{more}", self.connector, self.target),
         )
         .at_epoch(rejected.epoch)
         .with_source(rejected.error.report())
@@ -265,21 +237,11 @@ impl SinkOperator {
     }
 }
 
-fn error_record(build: &Build, step: &str, rejected: Rejected) -> ErrorRecord {
-    let cause = rejected
-        .error
-        .cause()
-        .map(|c| format!(": {c}"))
-        .unwrap_or_default();
-    ErrorRecord {
-        dataflow: build.shared.dataflow.to_string(),
-        step: step.to_owned(),
-        code: rejected.error.code().to_string(),
-        error: format!("failed to {}{cause}", rejected.error),
-        record: rejected.record,
-        failed_at: build.shared.clock.unix_millis(),
-        attempts: rejected.attempts,
-    }
+fn error_record(build: &Build, step: &Arc<str>, rejected: Rejected) -> ErrorRecord {
+    let cause = rejected.error.cause().map(|c| format!(": {c}")).unwrap_or_default();
+    let text = format!("failed to {}{cause}", rejected.error);
+    let record = ErrorRecord::now(build, step, rejected.error.code(), text, rejected.record);
+    ErrorRecord { attempts: rejected.attempts, ..record }
 }
 
 /// Holds the older of what is held and the input's epoch.

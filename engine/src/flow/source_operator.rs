@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use timely::dataflow::channels::pushers;
@@ -14,14 +15,18 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
 use super::build::{Build, Flow, SourceSlot};
+use super::error_record::ErrorRecord;
 use super::fused::{Body, ErrorOutputs, Outputs, Wiring};
 use super::ledger::Ledger;
 use super::ports::{OkCapability, OperatorContext, Ports};
-use crate::batch::RecordBatch;
-use crate::error::Result;
-use crate::runtime::{Feed, Next, Shared, Stop, Wake};
+use crate::batch::{Origin, OwnedRecord, RecordBatch};
+use crate::error::{Error, Result};
+use crate::runtime::{Feed, Next, OnFailure, Shared, Stop, Wake};
 use crate::source::Source;
 use crate::stage::{Output, StepId, catch};
+
+/// Failures of a source in a row that leave as error records; the next one stops the dataflow.
+const MAX_FAILURES: u32 = 10;
 
 /// Batches worked off per run before the operator gives way.
 const FUEL: usize = 4;
@@ -87,6 +92,14 @@ pub struct SourceRef {
     step: StepId,
     name: Arc<str>,
     source: RefCell<Option<Box<dyn Source>>>,
+    on_failure: OnFailure,
+}
+
+impl SourceRef {
+    /// The same, with failures leaving at port 0 of the operator's error outputs.
+    pub(crate) fn going_on(self) -> Self {
+        Self { on_failure: OnFailure::GoOn, ..self }
+    }
 }
 
 impl fmt::Debug for dyn Source {
@@ -108,6 +121,7 @@ impl Flow<'_> {
             step,
             name: name.into(),
             source: RefCell::new(Some(source)),
+            on_failure: OnFailure::Stop,
         }
     }
 }
@@ -125,6 +139,7 @@ pub(crate) fn install_source<'s, O: Output>(
     let (ok, oks) = builder.new_output::<O>();
     let (errors, error_streams) = ErrorOutputs::add(&mut builder, wiring.n_errors);
     let state = register(source, flow, builder.operator_info().address);
+    let on_failure = source.on_failure;
     builder.build_reschedule(move |capabilities| {
         let build = Rc::clone(&cx.build);
         let mut operator = SourceOperator {
@@ -135,13 +150,12 @@ pub(crate) fn install_source<'s, O: Output>(
             ok,
             errors,
             capabilities,
+            on_failure,
+            failures: 0,
         };
         move |_frontiers| operator.run()
     });
-    Outputs {
-        ok: oks,
-        errors: error_streams,
-    }
+    Outputs { ok: oks, errors: error_streams }
 }
 
 fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<RefCell<SourceState>> {
@@ -159,10 +173,28 @@ fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<Ref
         flow.build.sources.borrow_mut().push(SourceSlot {
             name: Arc::clone(&source.name),
             source: boxed,
+            on_failure: source.on_failure,
             state: Rc::clone(&state),
         });
     }
     state
+}
+
+/// What one run has worked off.
+#[derive(Default)]
+struct Worked {
+    n_records: usize,
+    n_bytes: usize,
+}
+
+/// What comes after a run.
+enum Then {
+    /// There may be more: run again.
+    Again,
+    /// Somebody wakes the operator.
+    Wait,
+    /// The source has ended.
+    End,
 }
 
 struct SourceOperator<O: Output, B> {
@@ -174,6 +206,9 @@ struct SourceOperator<O: Output, B> {
     errors: ErrorOutputs,
     /// One per output; empty once the source has ended.
     capabilities: Vec<Capability<u64>>,
+    on_failure: OnFailure,
+    /// Failures in a row.
+    failures: u32,
 }
 
 impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
@@ -184,19 +219,16 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         state.wake.reset();
         match catch(|| self.read(&mut state)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => self
-                .build
-                .shared
-                .fail(error.at_step(&state.name).at_worker(self.build.worker)),
+            Ok(Err(error)) => {
+                self.build.shared.fail(error.at_step(&state.name).at_worker(self.build.worker));
+            }
             Err(panicked) => self.cx.panicked(panicked),
         }
         if self.build.shared.stop() == Stop::Now {
             return !self.capabilities.is_empty();
         }
         state.ended = self.capabilities.is_empty();
-        self.cx
-            .counters
-            .holds(self.capabilities.first().map(|c| *c.time()));
+        self.cx.counters.holds(self.capabilities.first().map(|c| *c.time()));
         self.cx.counters.in_flight(state.ledger.held());
         !self.capabilities.is_empty()
     }
@@ -214,31 +246,50 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
             }
             Stop::Now => return Ok(()),
         }
+        let started = Instant::now();
+        let mut worked = Worked::default();
+        let next = self.work_off(state, &mut worked)?;
+        self.errors.flush(|port| self.capabilities[port].clone());
+        if worked.n_records > 0 {
+            self.failures = 0;
+            self.build.did_work.set(true);
+            self.build.shared.note_records();
+            self.cx.counters.add(worked.n_records, worked.n_bytes, started.elapsed());
+        }
+        match next {
+            Then::Again => state.activate(),
+            Then::Wait => {}
+            Then::End => self.capabilities.clear(),
+        }
+        Ok(())
+    }
+
+    /// Works off what has been read, as far as fuel and ledger go.
+    fn work_off(&mut self, state: &mut SourceState, worked: &mut Worked) -> Result<Then> {
+        if self.capabilities.is_empty() {
+            return Ok(Then::Wait);
+        }
         for _ in 0..FUEL {
-            if self.capabilities.is_empty() {
-                return Ok(());
-            }
             if !state.ledger.has_room() {
                 state.blocked = true;
-                return Ok(());
+                return Ok(Then::Wait);
             }
-            let Some(feed) = &mut state.feed else {
-                return Ok(());
-            };
-            match feed.next()? {
-                Next::Batch(batch) => self.work(state, batch)?,
-                Next::Empty => return Ok(()),
-                Next::End => self.capabilities.clear(),
+            let Some(feed) = &mut state.feed else { return Ok(Then::Wait) };
+            match feed.next() {
+                Ok(Next::Batch(batch)) => self.work(state, batch, worked)?,
+                Ok(Next::Empty) => return Ok(Then::Wait),
+                Ok(Next::End) => return Ok(Then::End),
+                Err(error) => self.set_aside(state, error)?,
             }
         }
-        state.activate();
-        Ok(())
+        Ok(Then::Again)
     }
 
     /// Downgrades the capabilities to the epoch of now.
     fn advance(&mut self, state: &SourceState) {
         let shared = &self.build.shared;
-        let epoch = if state.ledger.is_half_full() {
+        let now = self.capabilities.first().map_or(0, |c| *c.time());
+        let epoch = if state.ledger.should_close(now) {
             shared.close_epoch_early()
         } else {
             shared.epoch()
@@ -250,8 +301,12 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         }
     }
 
-    fn work(&mut self, state: &mut SourceState, mut batch: RecordBatch) -> Result<()> {
-        let started = Instant::now();
+    fn work(
+        &mut self,
+        state: &mut SourceState,
+        mut batch: RecordBatch,
+        worked: &mut Worked,
+    ) -> Result<()> {
         let (n_records, n_bytes, ingest) = (batch.len(), batch.n_bytes(), batch.ingest_micros);
         let capability = &self.capabilities[0];
         let epoch = *capability.time();
@@ -268,23 +323,39 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         if let Some(stop) = stop {
             return Err(stop);
         }
-        self.errors.flush(|port| self.capabilities[port].clone());
         let bytes = if given == 0 { 0 } else { given.max(n_bytes) };
         state.ledger.charge(epoch, bytes, n_records, ingest);
         self.recycle(state, batch);
-        self.build.did_work.set(true);
-        self.build.shared.note_records();
-        self.cx.counters.add(n_records, n_bytes, started.elapsed());
+        worked.n_records += n_records;
+        worked.n_bytes += n_bytes;
+        Ok(())
+    }
+
+    /// A failure of the source itself: an error record, or the end, as the program said.
+    fn set_aside(&mut self, state: &SourceState, error: Error) -> Result<()> {
+        self.failures += 1;
+        if self.on_failure == OnFailure::Stop || self.failures > MAX_FAILURES {
+            return Err(error);
+        }
+        let error = error.at_step(&state.name).at_worker(self.build.worker);
+        self.cx.counters.errors.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(source = %state.name, "{}", error.report());
+        let place = error.place();
+        let position = place.position.as_ref().and_then(|p| p.parse().ok()).unwrap_or(0);
+        let origin = place
+            .topic
+            .as_ref()
+            .map(|topic| Origin::new("source", topic, place.partition.unwrap_or(0)));
+        let record = OwnedRecord { position, origin, ..OwnedRecord::default() };
+        let failed =
+            ErrorRecord::now(&self.build, &state.name, error.code(), error.report(), record);
+        self.errors.pending[0].push(ErrorRecord { attempts: self.failures, ..failed });
         Ok(())
     }
 
     /// Gives the batch back to the reader, or another one where it went on downstream itself.
     fn recycle(&self, state: &mut SourceState, batch: RecordBatch) {
-        let batch = if batch.memory() > 0 {
-            Some(batch)
-        } else {
-            self.build.batches.take()
-        };
+        let batch = if batch.memory() > 0 { Some(batch) } else { self.build.batches.take() };
         if let (Some(batch), Some(feed)) = (batch, &mut state.feed) {
             feed.recycle(batch);
         }

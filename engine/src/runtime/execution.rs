@@ -42,13 +42,7 @@ pub(crate) struct Execution {
 
 impl Execution {
     pub(crate) fn new(plan: Rc<Plan>, shared: Arc<Shared>, store: Option<PositionStore>) -> Self {
-        Self {
-            plan,
-            shared,
-            store,
-            findings: Vec::new(),
-            mail: Arc::default(),
-        }
+        Self { plan, shared, store, findings: Vec::new(), mail: Arc::default() }
     }
 
     /// Runs to the end; gives the store back for the next execution.
@@ -61,8 +55,7 @@ impl Execution {
     fn run_all(&mut self) -> Result<()> {
         self.plan.log_guarantees();
         for (name, sink) in &self.plan.sinks {
-            sink.prepare(&open_context(&self.shared, name))
-                .map_err(|e| e.at_step(name))?;
+            sink.prepare(&open_context(&self.shared, name)).map_err(|e| e.at_step(name))?;
         }
         let assignments = self.find_partitions()?;
         if self.shared.stop() == Stop::Now {
@@ -81,9 +74,8 @@ impl Execution {
 
     /// Finds all partitions and where they start; the starts are stored before the first record is handed out.
     fn find_partitions(&mut self) -> Result<Vec<Assignments>> {
-        let mut assignments: Vec<Assignments> = (0..self.shared.config.workers)
-            .map(|_| Assignments::new())
-            .collect();
+        let mut assignments: Vec<Assignments> =
+            (0..self.shared.config.workers).map(|_| Assignments::new()).collect();
         let plan = Rc::clone(&self.plan);
         for (name, source) in &plan.sources {
             let cx = open_context(&self.shared, name);
@@ -96,9 +88,8 @@ impl Execution {
                 bounded,
             });
             let last = self.findings.len() - 1;
-            for (worker, list) in self
-                .find_new(last, Found::AtStart)
-                .map_err(|e| e.at_step(name))?
+            for (worker, list) in
+                self.find_new(last, Found::AtStart).map_err(|e| e.at_step(name))?
             {
                 if let Some(of_worker) = assignments.get_mut(worker) {
                     of_worker.entry(Arc::clone(name)).or_default().extend(list);
@@ -118,11 +109,7 @@ impl Execution {
             .into_iter()
             .filter(|p| !finding.known.contains(p))
             .map(|p| {
-                let stored = self
-                    .store
-                    .as_ref()
-                    .and_then(|s| s.get(&finding.source, &p))
-                    .cloned();
+                let stored = self.store.as_ref().and_then(|s| s.get(&finding.source, &p)).cloned();
                 (p, stored)
             })
             .collect();
@@ -132,21 +119,15 @@ impl Execution {
         let resolved = finding.finder.resolve(&wanted, found)?;
         warn_of_differences(&finding.source, &wanted, &resolved);
         finding.finder.pin(&resolved)?;
-        let starts = resolved.iter().map(|a| Confirmed {
-            partition: a.partition.clone(),
-            resume: a.start.clone(),
-        });
-        self.shared
-            .positions
-            .confirm(&finding.source, starts.collect());
+        let starts = resolved
+            .iter()
+            .map(|a| Confirmed { partition: a.partition.clone(), resume: a.start.clone() });
+        self.shared.positions.confirm(&finding.source, starts.collect());
         let first = finding.known.len();
         finding.known.extend(wanted.into_iter().map(|(p, _)| p));
         self.store_positions()?;
         let workers = self.shared.config.workers;
-        let dealt = resolved
-            .into_iter()
-            .enumerate()
-            .map(|(i, a)| ((first + i) % workers, vec![a]));
+        let dealt = resolved.into_iter().enumerate().map(|(i, a)| ((first + i) % workers, vec![a]));
         Ok(dealt.collect())
     }
 
@@ -164,11 +145,8 @@ impl Execution {
             meeting: Meeting::new(workers),
             mail: Arc::clone(&self.mail),
         };
-        let config = if workers == 1 {
-            timely::Config::thread()
-        } else {
-            timely::Config::process(workers)
-        };
+        let config =
+            if workers == 1 { timely::Config::thread() } else { timely::Config::process(workers) };
         let guards = timely::execute(config, move |worker| {
             // Operators catch what user code does. What comes here is the engine's own, and unwinding through timely would
             // leave the other workers waiting for ever.
@@ -186,12 +164,8 @@ impl Execution {
             }
         });
         let guards = guards.map_err(|e| {
-            Error::new(
-                ErrorKind::Unavailable,
-                codes::UNREACHABLE,
-                "start the workers",
-            )
-            .with_source(e)
+            Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, "start the workers")
+                .with_source(e)
         })?;
         Ok((guards, all_ended))
     }
@@ -318,9 +292,7 @@ pub(crate) fn start_positions(plan: &Plan, shared: &Arc<Shared>) -> Result<Assig
         let cx = open_context(shared, name);
         let mut finder = source.finder(&cx).map_err(|e| e.at_step(name))?;
         let wanted: Vec<_> = finder.find()?.into_iter().map(|p| (p, None)).collect();
-        let resolved = finder
-            .resolve(&wanted, Found::AtStart)
-            .map_err(|e| e.at_step(name))?;
+        let resolved = finder.resolve(&wanted, Found::AtStart).map_err(|e| e.at_step(name))?;
         assignments.insert(Arc::clone(name), resolved);
     }
     Ok(assignments)
@@ -359,11 +331,7 @@ impl WorkerStart {
                 return drop_all(worker);
             }
         };
-        let opened = if all_agree {
-            self.open(&flow, worker)
-        } else {
-            Ok(())
-        };
+        let opened = if all_agree { self.open(&flow, worker) } else { Ok(()) };
         if let Err(error) = opened {
             self.shared.fail(error.at_worker(worker.index()));
         }
@@ -371,12 +339,8 @@ impl WorkerStart {
         if !graceful {
             flow.drop_dataflow(worker);
         }
-        flow.settle();
-        let deadline = if graceful {
-            self.shared.config.stop_deadline
-        } else {
-            CLOSE_AFTER_FAILURE
-        };
+        let deadline =
+            if graceful { self.shared.config.stop_deadline } else { CLOSE_AFTER_FAILURE };
         flow.close(graceful, deadline);
     }
 
@@ -389,14 +353,8 @@ impl WorkerStart {
     }
 
     fn open(&self, flow: &WorkerFlow, worker: &timely::worker::Worker) -> Result<()> {
-        let mut all = self
-            .assignments
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let mine = all
-            .get_mut(worker.index())
-            .and_then(Option::take)
-            .unwrap_or_default();
+        let mut all = self.assignments.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = all.get_mut(worker.index()).and_then(Option::take).unwrap_or_default();
         drop(all);
         flow.open(worker.peers(), mine, false)
     }
@@ -437,10 +395,7 @@ impl Meeting {
         self.arrived.fetch_add(1, Ordering::SeqCst);
         self.all_here.notify_all();
         while self.arrived.load(Ordering::SeqCst) < self.workers {
-            guard = self
-                .all_here
-                .wait(guard)
-                .unwrap_or_else(PoisonError::into_inner);
+            guard = self.all_here.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
         drop(guard);
         !self.refused.load(Ordering::SeqCst)

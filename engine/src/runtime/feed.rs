@@ -126,8 +126,7 @@ impl LocalFeed {
         }
         self.confirmed_at = clock;
         let mut resume = Vec::new();
-        self.reader
-            .confirm(std::mem::take(&mut self.unconfirmed), &mut resume)?;
+        self.reader.confirm(std::mem::take(&mut self.unconfirmed), &mut resume)?;
         self.shared.positions.confirm(&self.name, resume);
         Ok(())
     }
@@ -153,16 +152,7 @@ impl Feed {
             control: Arc::clone(&control),
             done: ended,
         };
-        (
-            Self::Thread(feed),
-            ReaderEnd {
-                events,
-                emptied,
-                assignments,
-                control,
-                done,
-            },
-        )
+        (Self::Thread(feed), ReaderEnd { events, emptied, assignments, control, done })
     }
 
     /// The next batch, if there is one now.
@@ -172,9 +162,7 @@ impl Feed {
             Self::Here(feed) => feed.next(),
             Self::Thread(feed) => match feed.events.try_recv() {
                 Ok(Event::Batch(batch)) => {
-                    feed.control
-                        .queued_bytes
-                        .fetch_sub(batch.n_bytes(), Ordering::AcqRel);
+                    feed.control.queued_bytes.fetch_sub(batch.n_bytes(), Ordering::AcqRel);
                     Ok(Next::Batch(batch))
                 }
                 Ok(Event::End) => Ok(Next::End),
@@ -190,7 +178,7 @@ impl Feed {
             Self::Here(feed) => {
                 if feed.spare.len() < 4 {
                     let mut batch = batch;
-                    batch.clear();
+                    feed.reader.recycle(&mut batch);
                     feed.spare.push(batch);
                 }
             }
@@ -204,9 +192,7 @@ impl Feed {
         match self {
             Self::Here(feed) => feed.unconfirmed += n_batches,
             Self::Thread(feed) => {
-                feed.control
-                    .confirmed
-                    .fetch_add(n_batches, Ordering::Release);
+                feed.control.confirmed.fetch_add(n_batches, Ordering::Release);
             }
         }
     }

@@ -15,5 +15,6 @@ pub use wake::Wake;
 pub(crate) use execution::start_positions;
 pub(crate) use feed::{Feed, Next};
 pub(crate) use plan::Plan;
+pub(crate) use reader_thread::OnFailure;
 pub(crate) use shared::{Shared, Stop};
 pub(crate) use worker::WorkerFlow;

@@ -26,12 +26,7 @@ impl Plan {
     /// Builds the graph and checks everything that can be checked without opening anything.
     pub(crate) fn check(dataflow: &Dataflow, config: &Config, clock: &SharedClock) -> Result<Self> {
         config.validate()?;
-        let shared = Shared::new(
-            Arc::clone(&dataflow.name),
-            config.clone(),
-            Arc::clone(clock),
-            0,
-        );
+        let shared = Shared::new(Arc::clone(&dataflow.name), config.clone(), Arc::clone(clock), 0);
         let mut worker = Worker::new(
             timely::WorkerConfig::default(),
             Allocator::Thread(Thread::default()),
@@ -39,23 +34,11 @@ impl Plan {
         );
         let build = Build::new(shared, 0);
         worker.dataflow(|scope| {
-            (dataflow.build)(&Flow {
-                scope,
-                build: std::rc::Rc::clone(&build),
-            });
+            (dataflow.build)(&Flow { scope, build: std::rc::Rc::clone(&build) });
         });
-        let sources: Vec<_> = build
-            .sources
-            .take()
-            .into_iter()
-            .map(|s| (s.name, s.source))
-            .collect();
-        let sinks: Vec<_> = build
-            .sinks
-            .take()
-            .into_iter()
-            .map(|s| (s.name, s.sink))
-            .collect();
+        let sources: Vec<_> =
+            build.sources.take().into_iter().map(|s| (s.name, s.source)).collect();
+        let sinks: Vec<_> = build.sinks.take().into_iter().map(|s| (s.name, s.sink)).collect();
         let fingerprint = build.fingerprint();
         let mut faults = build.faults.take();
         faults.extend(capability_faults(config, &sources));
@@ -67,12 +50,7 @@ impl Plan {
             ));
         }
         one_error(&dataflow.name, faults)?;
-        Ok(Self {
-            dataflow: dataflow.clone(),
-            sources,
-            sinks,
-            fingerprint,
-        })
+        Ok(Self { dataflow: dataflow.clone(), sources, sinks, fingerprint })
     }
 
     /// Says what each pair of source and sink guarantees.

@@ -24,6 +24,16 @@ pub(crate) struct ReaderThread {
     pub(crate) name: Arc<str>,
     pub(crate) wake: Wake,
     pub(crate) end: ReaderEnd,
+    pub(crate) on_failure: OnFailure,
+}
+
+/// What becomes of a failure of the source itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// The dataflow stops.
+    Stop,
+    /// It leaves as an error record, and the reader is asked again.
+    GoOn,
 }
 
 /// Why reading ended.
@@ -45,12 +55,8 @@ impl ReaderThread {
             .name(name)
             .spawn(move || self.run(source.as_ref(), cx, &first));
         spawned.map(drop).map_err(|e| {
-            Error::new(
-                ErrorKind::Unavailable,
-                codes::UNREACHABLE,
-                "start a reader's thread",
-            )
-            .with_source(e)
+            Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, "start a reader's thread")
+                .with_source(e)
         })
     }
 
@@ -71,20 +77,14 @@ impl ReaderThread {
         cx: ReaderContext,
         first: &[Assignment],
     ) -> Result<()> {
-        let mut reader = match source
-            .reader(cx)
-            .and_then(|mut r| r.assign(first).map(|()| r))
-        {
+        let mut reader = match source.reader(cx).and_then(|mut r| r.assign(first).map(|()| r)) {
             Ok(reader) => reader,
             Err(error) => {
                 self.report(Event::Failed(error));
                 return Ok(());
             }
         };
-        let mut confirmer = Confirmer {
-            seen: 0,
-            last: Instant::now(),
-        };
+        let mut confirmer = Confirmer { seen: 0, last: Instant::now() };
         match self.read_all(reader.as_mut(), &mut confirmer) {
             Ok(Ended::Closing) => {}
             Ok(Ended::AllRead) => {
@@ -104,6 +104,7 @@ impl ReaderThread {
 
     fn read_all(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer) -> Result<Ended> {
         let mut batch = RecordBatch::default();
+        let mut failures = 0;
         loop {
             if self.closing() {
                 return Ok(Ended::Closing);
@@ -116,14 +117,31 @@ impl ReaderThread {
                 reader.assign(&more)?;
             }
             self.confirm_on_interval(reader, confirmer);
-            match reader.read(&mut batch, PATIENCE)? {
-                Read::Records => {
+            match reader.read(&mut batch, PATIENCE) {
+                Ok(Read::Records) => {
+                    failures = 0;
                     self.send(reader, confirmer, std::mem::take(&mut batch));
-                    batch = self.emptied();
+                    batch = self.emptied(reader);
                 }
-                Read::Idle => {}
-                Read::End => return Ok(Ended::AllRead),
+                Ok(Read::Idle) => {}
+                Ok(Read::End) => return Ok(Ended::AllRead),
+                Err(error) if self.on_failure == OnFailure::Stop => return Err(error),
+                Err(error) => {
+                    batch.clear();
+                    self.report(Event::Failed(error));
+                    self.pause(PATIENCE * (1 << failures), reader, confirmer);
+                    failures = (failures + 1).min(6);
+                }
             }
+        }
+    }
+
+    /// Waits before a reader that failed is asked again; confirmations and closing go on.
+    fn pause(&self, wait: Duration, reader: &mut dyn Reader, confirmer: &mut Confirmer) {
+        let end = Instant::now() + wait;
+        while Instant::now() < end && !self.closing() {
+            std::thread::park_timeout(PATIENCE);
+            self.confirm_on_interval(reader, confirmer);
         }
     }
 
@@ -160,16 +178,16 @@ impl ReaderThread {
         }
     }
 
-    fn emptied(&self) -> RecordBatch {
-        let mut batch = self.end.emptied.try_recv().unwrap_or_else(|_none| {
-            let config = &self.shared.config;
-            RecordBatch::with_capacity(
-                config.batch_bytes + config.batch_bytes / 4,
-                config.batch_records.min(1024),
-            )
-        });
-        batch.clear();
-        batch
+    fn emptied(&self, reader: &mut dyn Reader) -> RecordBatch {
+        if let Ok(mut batch) = self.end.emptied.try_recv() {
+            reader.recycle(&mut batch);
+            return batch;
+        }
+        let config = &self.shared.config;
+        RecordBatch::with_capacity(
+            config.batch_bytes + config.batch_bytes / 4,
+            config.batch_records.min(1024),
+        )
     }
 
     /// Tells the worker something other than records; it has room for it sooner or later, or has gone.

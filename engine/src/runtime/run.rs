@@ -30,12 +30,7 @@ use crate::position::PositionStore;
 /// Every fault of config and graph at once (*config*); what stopped the dataflow otherwise.
 pub fn run(dataflow: &Dataflow, config: Config) -> Result<Snapshot> {
     let signals = Signals::new([SIGTERM, SIGINT]).map_err(|e| {
-        Error::new(
-            ErrorKind::Config,
-            codes::BAD_CONFIG,
-            "handle SIGTERM and SIGINT",
-        )
-        .with_source(e)
+        Error::new(ErrorKind::Config, codes::BAD_CONFIG, "handle SIGTERM and SIGINT").with_source(e)
     })?;
     let handle = start(dataflow, config)?;
     let stopper = handle.stopper();
@@ -71,23 +66,15 @@ pub fn start(dataflow: &Dataflow, config: Config) -> Result<Handle> {
     let clock = SystemClock::new();
     let plan = Plan::check(dataflow, &config, &clock)?;
     let control = Arc::new(Control {
-        state: Mutex::new(State {
-            stop: Stop::No,
-            current: None,
-            last: Snapshot::default(),
-        }),
+        state: Mutex::new(State { stop: Stop::No, current: None, last: Snapshot::default() }),
     });
     let shared = Arc::clone(&control);
     let thread = std::thread::Builder::new()
         .name(format!("ms-{}", dataflow.name))
         .spawn(move || run_with_restarts(plan, &config, &clock, &shared));
     let thread = thread.map_err(|e| {
-        Error::new(
-            ErrorKind::Unavailable,
-            codes::UNREACHABLE,
-            "start the dataflow's thread",
-        )
-        .with_source(e)
+        Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, "start the dataflow's thread")
+            .with_source(e)
     })?;
     Ok(Handle { control, thread })
 }
@@ -196,11 +183,7 @@ impl Handle {
     /// What stopped it.
     pub fn wait(self) -> Result<Snapshot> {
         let joined = self.thread.join().unwrap_or_else(|_panic| {
-            Err(Error::new(
-                ErrorKind::Panic,
-                codes::PANIC,
-                "run the coordinator: it panicked",
-            ))
+            Err(Error::new(ErrorKind::Panic, codes::PANIC, "run the coordinator: it panicked"))
         });
         joined.map(|()| self.control.snapshot())
     }
@@ -214,20 +197,12 @@ fn run_with_restarts(
 ) -> Result<()> {
     let plan = Rc::new(plan);
     let name = &plan.dataflow.name;
-    let mut store = config
-        .state_dir
-        .as_ref()
-        .map(|dir| PositionStore::open(dir, name))
-        .transpose()?;
+    let mut store =
+        config.state_dir.as_ref().map(|dir| PositionStore::open(dir, name)).transpose()?;
     let mut attempt = 0;
     loop {
         let generation = store.as_mut().map_or(1, PositionStore::next_generation);
-        let shared = Shared::new(
-            Arc::clone(name),
-            config.clone(),
-            Arc::clone(clock),
-            generation,
-        );
+        let shared = Shared::new(Arc::clone(name), config.clone(), Arc::clone(clock), generation);
         control.begin(&shared);
         let (result, back) = Execution::new(Rc::clone(&plan), Arc::clone(&shared), store).run();
         store = back;
@@ -251,10 +226,7 @@ fn run_with_restarts(
 fn next_wait(restart: Option<Restart>, attempt: u32, error: &Error) -> Option<Duration> {
     let restart = restart?;
     let may = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Panic);
-    let wait = restart
-        .backoff
-        .saturating_mul(1 << attempt.min(16))
-        .min(Duration::from_mins(1));
+    let wait = restart.backoff.saturating_mul(1 << attempt.min(16)).min(Duration::from_mins(1));
     (may && attempt < restart.attempts).then_some(wait)
 }
 
@@ -271,14 +243,10 @@ mod tests {
 
     #[test]
     fn restarts_back_off_and_end() {
-        let restart = Some(Restart {
-            attempts: 3,
-            backoff: Duration::from_secs(1),
-        });
+        let restart = Some(Restart { attempts: 3, backoff: Duration::from_secs(1) });
         let down = Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, "reach");
-        let waits: Vec<_> = (0..4)
-            .map(|n| next_wait(restart, n, &down).map(|w| w.as_secs()))
-            .collect();
+        let waits: Vec<_> =
+            (0..4).map(|n| next_wait(restart, n, &down).map(|w| w.as_secs())).collect();
         assert_eq!(waits, [Some(1), Some(2), Some(4), None]);
         assert_eq!(next_wait(restart, 0, &Error::config("x")), None);
         assert_eq!(next_wait(None, 0, &down), None);

@@ -82,11 +82,14 @@ impl Shared {
         before.max(now)
     }
 
+    /// The newest epoch of any worker of the process.
+    pub(crate) fn newest_epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// The epoch length in microseconds.
     pub(crate) fn epoch_micros(&self) -> u64 {
-        u64::try_from(self.config.epoch.as_micros())
-            .unwrap_or(u64::MAX)
-            .max(1)
+        u64::try_from(self.config.epoch.as_micros()).unwrap_or(u64::MAX).max(1)
     }
 
     /// Whether receipts, positions, acknowledgements and commits may go out.
@@ -131,28 +134,17 @@ impl Shared {
 
     /// The error that stopped the dataflow, once.
     pub(crate) fn take_fault(&self) -> Option<Error> {
-        self.fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Adds the calling thread to those that are woken.
     pub(crate) fn register_worker(&self) {
-        self.workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(std::thread::current());
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(std::thread::current());
     }
 
     /// Wakes all workers of the process.
     pub(crate) fn wake_workers(&self) {
-        for thread in self
-            .workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
+        for thread in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             thread.unpark();
         }
     }
@@ -168,9 +160,7 @@ impl Shared {
 
     /// Whether no worker of the process had a record for a second.
     pub(crate) fn is_idle(&self) -> bool {
-        self.clock
-            .micros()
-            .saturating_sub(self.last_record_micros.load(Ordering::Acquire))
+        self.clock.micros().saturating_sub(self.last_record_micros.load(Ordering::Acquire))
             > IDLE_MICROS
     }
 }
@@ -207,9 +197,6 @@ mod tests {
         shared.fail(Error::config("second"));
         assert!(!shared.gate_is_open());
         assert_eq!(shared.stop(), Stop::Now);
-        assert_eq!(
-            shared.take_fault().map(|e| e.to_string()).as_deref(),
-            Some("first")
-        );
+        assert_eq!(shared.take_fault().map(|e| e.to_string()).as_deref(), Some("first"));
     }
 }

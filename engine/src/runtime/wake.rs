@@ -18,10 +18,7 @@ pub struct Wake(Arc<Target>);
 impl Wake {
     /// Calls `activate` when woken; for readers and writers outside a dataflow.
     pub fn new(activate: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Target {
-            pending: AtomicBool::new(false),
-            activate: Box::new(activate),
-        }))
+        Self(Arc::new(Target { pending: AtomicBool::new(false), activate: Box::new(activate) }))
     }
 
     /// Wakes the operator.
@@ -41,8 +38,6 @@ impl Wake {
 
 impl fmt::Debug for Wake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wake")
-            .field("pending", &self.0.pending)
-            .finish()
+        f.debug_struct("Wake").field("pending", &self.0.pending).finish()
     }
 }

@@ -46,20 +46,13 @@ impl WorkerFlow {
         let dataflow_id = worker.next_dataflow_index();
         let graph = crate::stage::catch(|| {
             worker.dataflow(|scope| {
-                build_fn(&Flow {
-                    scope,
-                    build: Rc::clone(&build),
-                });
+                build_fn(&Flow { scope, build: Rc::clone(&build) });
             });
         });
         graph.map_err(|panicked| {
-            Error::new(
-                ErrorKind::Panic,
-                codes::PANIC,
-                "build the graph: its closure panicked",
-            )
-            .at_worker(index)
-            .with_source(panicked.message)
+            Error::new(ErrorKind::Panic, codes::PANIC, "build the graph: its closure panicked")
+                .at_worker(index)
+                .with_source(panicked.message)
         })?;
         if let Some(fault) = build.faults.take().into_iter().next() {
             return Err(fault.at_worker(index));
@@ -95,10 +88,8 @@ impl WorkerFlow {
             let first = assignments.remove(&slot.name).unwrap_or_default();
             let state = Rc::clone(&slot.state);
             let name = Arc::clone(&slot.name);
-            state.borrow_mut().feed = Some(
-                self.open_reader(slot, first, here)
-                    .map_err(|e| e.at_step(&name))?,
-            );
+            state.borrow_mut().feed =
+                Some(self.open_reader(slot, first, here).map_err(|e| e.at_step(&name))?);
             state.borrow().activate();
             open.push(state);
         }
@@ -139,11 +130,13 @@ impl WorkerFlow {
         }
         let (feed, end) = Feed::pair(self.shared.config.queue_batches);
         let wake = slot.state.borrow().wake.clone();
+        let on_failure = slot.on_failure;
         let thread = ReaderThread {
             shared: Arc::clone(&self.shared),
             name: slot.name,
             wake,
             end,
+            on_failure,
         };
         thread.spawn(slot.source, cx, first)?;
         Ok(feed)
@@ -152,7 +145,7 @@ impl WorkerFlow {
     /// Runs until the dataflow has ended or was stopped; says whether it ended with everything durable.
     pub(crate) fn run(&mut self, worker: &mut Worker, mail: &Mail) -> bool {
         let mut spin_until = Instant::now();
-        let mut next_slot = 0;
+        let (mut next_slot, mut seen_epoch) = (0, 0);
         loop {
             if self.shared.stop() == Stop::Now {
                 self.drop_dataflow(worker);
@@ -160,8 +153,10 @@ impl WorkerFlow {
             }
             self.take_mail(mail);
             let now = self.shared.clock.micros();
-            if now >= next_slot || self.stop_has_changed() {
+            let newest = self.shared.newest_epoch();
+            if now >= next_slot || newest > seen_epoch || self.stop_has_changed() {
                 self.activate_sources();
+                seen_epoch = newest;
                 let length = self.shared.epoch_micros();
                 next_slot = (now / length + 1) * length;
             }
@@ -170,7 +165,7 @@ impl WorkerFlow {
             }
             self.step(worker, self.wait(spin_until, now, next_slot));
             if !worker.has_dataflows() {
-                return self.shared.stop() != Stop::Now;
+                return self.shared.stop() != Stop::Now && self.settle_all();
             }
         }
     }
@@ -192,11 +187,7 @@ impl WorkerFlow {
     }
 
     fn is_settled(&self) -> bool {
-        self.build
-            .states
-            .borrow()
-            .iter()
-            .all(|state| state.borrow().ledger.is_settled())
+        self.build.states.borrow().iter().all(|state| state.borrow().ledger.is_settled())
     }
 
     fn stop_has_changed(&mut self) -> bool {
@@ -233,17 +224,22 @@ impl WorkerFlow {
         }
     }
 
+    /// The graph has ended, so every sink has made everything durable, whether or not a probe ran once more to see it.
+    pub(crate) fn settle_all(&self) -> bool {
+        for state in self.build.states.borrow().iter() {
+            state.borrow_mut().settle(&self.shared, |_| false, |_| false);
+        }
+        true
+    }
+
     fn take_mail(&self, mail: &Mail) {
         for (source, assignments) in mail.take(self.index) {
             let states = self.build.states.borrow();
             let Some(state) = states.iter().find(|s| s.borrow().name == source) else {
                 continue;
             };
-            if let Some(Err(error)) = state
-                .borrow_mut()
-                .feed
-                .as_mut()
-                .map(|feed| feed.assign(assignments))
+            if let Some(Err(error)) =
+                state.borrow_mut().feed.as_mut().map(|feed| feed.assign(assignments))
             {
                 self.shared.fail(error.at_step(&source));
             }
@@ -292,25 +288,21 @@ type Letter = (usize, Arc<str>, Vec<Assignment>);
 
 impl Mail {
     pub(crate) fn send(&self, worker: usize, source: Arc<str>, assignments: Vec<Assignment>) {
-        self.0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push((worker, source, assignments));
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((
+            worker,
+            source,
+            assignments,
+        ));
     }
 
     fn take(&self, worker: usize) -> Vec<(Arc<str>, Vec<Assignment>)> {
-        let mut waiting = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut waiting = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if waiting.is_empty() {
             return Vec::new();
         }
         let (mine, others) = waiting.drain(..).partition(|(to, _, _)| *to == worker);
         *waiting = others;
         let mine: Vec<_> = mine;
-        mine.into_iter()
-            .map(|(_, source, assignments)| (source, assignments))
-            .collect()
+        mine.into_iter().map(|(_, source, assignments)| (source, assignments)).collect()
     }
 }

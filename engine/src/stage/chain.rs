@@ -129,9 +129,7 @@ impl<E: EmitRecord> EmitRecord for CaughtEmit<'_, E> {
         write: F,
     ) {
         let route = self.1;
-        self.0.write(cx, |writer| {
-            write(writer).map_err(|failure| failure.taken_by(route))
-        });
+        self.0.write(cx, |writer| write(writer).map_err(|failure| failure.taken_by(route)));
     }
 
     #[inline(always)]

@@ -25,11 +25,7 @@ pub(crate) struct ItemOut<'x, 'p, T: 'static> {
 
 impl<'x, 'p, T: 'static> ItemOut<'x, 'p, T> {
     pub(crate) fn new(ports: &'x mut Ports<'p, Vec<T>>, pool: &'x Pool<Vec<T>>) -> Self {
-        Self {
-            ports,
-            pool,
-            items: Vec::new(),
-        }
+        Self { ports, pool, items: Vec::new() }
     }
 
     #[cold]
@@ -38,10 +34,7 @@ impl<'x, 'p, T: 'static> ItemOut<'x, 'p, T> {
         if !self.items.is_empty() {
             self.ports.give(&mut self.items);
         }
-        self.items = self
-            .pool
-            .take()
-            .unwrap_or_else(|| Vec::with_capacity(item_capacity::<T>()));
+        self.items = self.pool.take().unwrap_or_else(|| Vec::with_capacity(item_capacity::<T>()));
     }
 
     pub(crate) fn finish(mut self) {
@@ -79,12 +72,7 @@ pub(crate) struct RecordOut<'x, 'p> {
 
 impl<'x, 'p> RecordOut<'x, 'p> {
     pub(crate) fn new(ports: &'x mut Ports<'p, RecordBatch>, pool: &'x Pool<RecordBatch>) -> Self {
-        Self {
-            ports,
-            pool,
-            batch: RecordBatch::default(),
-            run: std::ptr::null(),
-        }
+        Self { ports, pool, batch: RecordBatch::default(), run: std::ptr::null() }
     }
 
     pub(crate) fn finish(mut self) {

@@ -1,7 +1,9 @@
 //! What a stage pushes into: the next stage's emitter, and at the end of a chain the operator's outputs.
 
+use std::borrow::Cow;
+
 use super::StepId;
-use crate::batch::{Record, RecordBatch, RecordWriter};
+use crate::batch::{Record, RecordWriter};
 use crate::error::{BoxError, Code, codes};
 
 /// What an item came from: the source's record, while it is at hand. Rides along for nothing.
@@ -17,9 +19,7 @@ impl<'a> Cx<'a> {
     /// At the origin: `record` is what the item is made from.
     #[inline(always)]
     pub fn of(record: Record<'a>) -> Self {
-        Self {
-            record: Some(record),
-        }
+        Self { record: Some(record) }
     }
 
     /// The record the item came from.
@@ -47,7 +47,7 @@ pub(crate) enum Route {
 pub struct Failure {
     pub(crate) step: StepId,
     pub(crate) code: Code,
-    pub(crate) what: &'static str,
+    pub(crate) what: Cow<'static, str>,
     pub(crate) error: BoxError,
     pub(crate) route: Route,
 }
@@ -64,16 +64,10 @@ impl Failure {
     pub fn with_code(
         step: StepId,
         code: Code,
-        what: &'static str,
+        what: impl Into<Cow<'static, str>>,
         error: impl Into<BoxError>,
     ) -> Self {
-        Self {
-            step,
-            code,
-            what,
-            error: error.into(),
-            route: Route::Open,
-        }
+        Self { step, code, what: what.into(), error: error.into(), route: Route::Open }
     }
 
     pub(crate) fn taken_by(mut self, route: Route) -> Self {
@@ -104,26 +98,4 @@ pub trait EmitRecord {
     );
     /// One failure; stages pass it on unchanged.
     fn err(&mut self, cx: Cx<'_>, failure: Failure);
-}
-
-/// Writes one record into `scratch` and hands it to `then`: for stages that must see a record that another stage writes.
-///
-/// # Errors
-/// The failure of `write`.
-///
-/// # Panics
-/// Never: a finished writer leaves one record.
-#[inline]
-pub fn write_through<R>(
-    scratch: &mut RecordBatch,
-    write: impl FnOnce(&mut RecordWriter<'_>) -> Result<(), Failure>,
-    then: impl FnOnce(Record<'_>) -> R,
-) -> Result<R, Failure> {
-    scratch.clear();
-    let mut writer = scratch.writer();
-    write(&mut writer)?;
-    writer.finish();
-    Ok(then(
-        scratch.get(0).expect("a finished writer leaves one record"),
-    ))
 }

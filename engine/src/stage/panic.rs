@@ -34,6 +34,15 @@ pub fn guard<R>(step: StepId, user: impl FnOnce() -> R) -> R {
     result
 }
 
+/// The same where no emitter has noted the record: when the code panics, `step` and `record` are named in the error.
+#[inline(always)]
+pub fn guard_at<R>(step: StepId, record: Record<'_>, user: impl FnOnce() -> R) -> R {
+    let note = RecordNote(record);
+    let result = guard(step, user);
+    std::mem::forget(note);
+    result
+}
+
 /// Notes the record at hand, should what follows panic.
 pub(crate) struct RecordNote<'a>(pub(crate) Record<'a>);
 
@@ -75,10 +84,7 @@ mod tests {
     fn innermost_stage_is_named_once() {
         let caught =
             catch(|| guard(StepId(1), || guard(StepId(2), || panic!("boom {}", 7)))).unwrap_err();
-        assert_eq!(
-            (caught.step, caught.message.as_str()),
-            (Some(StepId(2)), "boom 7")
-        );
+        assert_eq!((caught.step, caught.message.as_str()), (Some(StepId(2)), "boom 7"));
         assert_eq!(catch(|| panic!("x")).map(|()| 0).unwrap_err().step, None);
         assert_eq!(catch(|| guard(StepId(3), || 5)).unwrap(), 5);
     }

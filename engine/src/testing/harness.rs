@@ -41,9 +41,7 @@ pub struct Harness {
 
 impl std::fmt::Debug for Harness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Harness")
-            .field("clock", &self.clock)
-            .finish_non_exhaustive()
+        f.debug_struct("Harness").field("clock", &self.clock).finish_non_exhaustive()
     }
 }
 
@@ -64,10 +62,7 @@ impl Harness {
     /// # Errors
     /// As [`crate::start`].
     pub fn with_config(dataflow: &Dataflow, config: Config) -> Result<Self> {
-        let config = Config {
-            workers: 1,
-            ..config
-        };
+        let config = Config { workers: 1, ..config };
         let clock = ManualClock::default();
         let shared_clock = clock.shared();
         let plan = Plan::check(dataflow, &config, &shared_clock)?;
@@ -80,12 +75,7 @@ impl Harness {
         );
         let flow = WorkerFlow::build(&mut worker, &shared, &plan.dataflow.build)?;
         flow.open(1, assignments, true)?;
-        Ok(Self {
-            worker,
-            flow: Some(flow),
-            shared,
-            clock,
-        })
+        Ok(Self { worker, flow: Some(flow), shared, clock })
     }
 
     /// Runs every operator that has something to do, once.
@@ -135,9 +125,9 @@ impl Harness {
             }
         }
         let done = !self.worker.has_dataflows();
-        if let Some(mut flow) = self.flow.take() {
-            flow.settle();
-            flow.close(done, Duration::ZERO);
+        if let Some(flow) = self.flow.take() {
+            let graceful = done && flow.settle_all();
+            flow.close(graceful, Duration::ZERO);
         }
         Ok(())
     }

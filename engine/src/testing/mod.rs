@@ -24,9 +24,6 @@ use crate::config::Config;
 /// ```
 pub fn run_on(workers: impl IntoIterator<Item = usize>, mut test: impl FnMut(Config)) {
     for n in workers {
-        test(Config {
-            workers: n,
-            ..Config::default()
-        });
+        test(Config { workers: n, ..Config::default() });
     }
 }

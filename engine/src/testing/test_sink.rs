@@ -30,9 +30,7 @@ pub struct TestSink {
 
 impl std::fmt::Debug for TestSink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TestSink")
-            .field("n_records", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("TestSink").field("n_records", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -107,12 +105,7 @@ impl Sink for TestSink {
     }
 
     fn capabilities(&self) -> SinkCapabilities {
-        SinkCapabilities {
-            confirms: true,
-            transactional: false,
-            idempotent: false,
-            headers: true,
-        }
+        SinkCapabilities { confirms: true, transactional: false, idempotent: false, headers: true }
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>> {
@@ -144,12 +137,7 @@ impl Writer for ListWriter {
                 let error =
                     Error::new(ErrorKind::BadItem, codes::NOT_DELIVERED, "deliver a record")
                         .with_source(reason);
-                self.rejected.push(Rejected {
-                    epoch,
-                    record,
-                    error,
-                    attempts: 1,
-                });
+                self.rejected.push(Rejected { epoch, record, error, attempts: 1 });
                 continue;
             }
             state.records.push(record);

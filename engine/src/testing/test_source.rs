@@ -69,20 +69,10 @@ impl TestSource {
     pub fn partitioned<I: Into<TestItem>, L: IntoIterator<Item = I>>(
         lists: impl IntoIterator<Item = L>,
     ) -> Self {
-        let lists = lists
-            .into_iter()
-            .map(|list| list.into_iter().map(Into::into).collect())
-            .collect();
-        let state = State {
-            lists,
-            bounded: true,
-            ..State::default()
-        };
-        Self {
-            state: Arc::new(Mutex::new(state)),
-            topic: "test".into(),
-            batch_records: 1024,
-        }
+        let lists =
+            lists.into_iter().map(|list| list.into_iter().map(Into::into).collect()).collect();
+        let state = State { lists, bounded: true, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), topic: "test".into(), batch_records: 1024 }
     }
 
     /// A source of one partition that stays open: entries are pushed while it runs.
@@ -117,10 +107,7 @@ impl TestSource {
     pub fn committed(&self) -> Vec<u64> {
         let state = self.lock();
         let at = |p: usize| {
-            u32::try_from(p)
-                .ok()
-                .and_then(|p| state.committed.get(&p).copied())
-                .unwrap_or(0)
+            u32::try_from(p).ok().and_then(|p| state.committed.get(&p).copied()).unwrap_or(0)
         };
         (0..state.lists.len()).map(at).collect()
     }
@@ -170,12 +157,7 @@ struct Finder(TestSource);
 impl PartitionFinder for Finder {
     fn find(&mut self) -> Result<Vec<Partition>> {
         let n = u32::try_from(self.0.lock().lists.len()).unwrap_or(u32::MAX);
-        Ok((0..n)
-            .map(|index| Partition {
-                topic: Arc::clone(&self.0.topic),
-                index,
-            })
-            .collect())
+        Ok((0..n).map(|index| Partition { topic: Arc::clone(&self.0.topic), index }).collect())
     }
 
     fn resolve(
@@ -185,10 +167,8 @@ impl PartitionFinder for Finder {
     ) -> Result<Vec<Assignment>> {
         let state = self.0.lock();
         let assign = |(partition, stored): &(Partition, Option<ResumePosition>)| {
-            let committed = state
-                .committed
-                .get(&partition.index)
-                .map(|c| ResumePosition(c.to_string()));
+            let committed =
+                state.committed.get(&partition.index).map(|c| ResumePosition(c.to_string()));
             let start = stored.clone().or_else(|| committed.clone());
             Assignment {
                 partition: partition.clone(),
@@ -219,10 +199,7 @@ struct ListReader {
 
 impl Reader for ListReader {
     fn assign(&mut self, assignments: &[Assignment]) -> Result<()> {
-        for Assignment {
-            partition, start, ..
-        } in assignments
-        {
+        for Assignment { partition, start, .. } in assignments {
             let at = start
                 .0
                 .parse()
@@ -253,11 +230,7 @@ impl Reader for ListReader {
             }
         }
         let all_ended = self.partitions.iter().all(|p| p.ended);
-        Ok(if all_ended && state.bounded {
-            Read::End
-        } else {
-            Read::Idle
-        })
+        Ok(if all_ended && state.bounded { Read::End } else { Read::Idle })
     }
 
     fn confirm(&mut self, n_batches: u64, resume: &mut Vec<Confirmed>) -> Result<()> {
@@ -268,10 +241,7 @@ impl Reader for ListReader {
             };
             state.committed.insert(index, at);
             resume.push(Confirmed {
-                partition: Partition {
-                    topic: Arc::clone(&self.source.topic),
-                    index,
-                },
+                partition: Partition { topic: Arc::clone(&self.source.topic), index },
                 resume: ResumePosition(at.to_string()),
             });
         }
@@ -298,10 +268,7 @@ impl Reading {
             && self.paused_until.is_none_or(|until| now >= until)
         {
             let mark = (self.index, self.at);
-            let entry = state
-                .lists
-                .get(list)
-                .and_then(|l| l.get(usize::try_from(self.at).ok()?));
+            let entry = state.lists.get(list).and_then(|l| l.get(usize::try_from(self.at).ok()?));
             match entry {
                 None => self.ended = state.bounded,
                 Some(TestItem::Record(record)) => {

@@ -112,29 +112,17 @@ impl<S: Subject> Subject for Broken<S> {
             _ => {}
         }
         let source = self.subject.source(topic, &changed)?;
-        Some(Box::new(reader::BrokenSource {
-            source,
-            fault: self.fault,
-        }))
+        Some(Box::new(reader::BrokenSource { source, fault: self.fault }))
     }
 
     fn sink(&self, topic: &str) -> Option<Box<dyn Sink>> {
         let sink = self.subject.sink(topic)?;
-        Some(Box::new(writer::BrokenSink {
-            sink,
-            fault: self.fault,
-        }))
+        Some(Box::new(writer::BrokenSink { sink, fault: self.fault }))
     }
 
     fn small_sink(&self) -> Option<(String, Box<dyn Sink>)> {
         let (topic, sink) = self.subject.small_sink()?;
-        Some((
-            topic,
-            Box::new(writer::BrokenSink {
-                sink,
-                fault: self.fault,
-            }),
-        ))
+        Some((topic, Box::new(writer::BrokenSink { sink, fault: self.fault })))
     }
 
     fn add_partitions(&self, topic: &str, n_more: u32) -> bool {

@@ -43,13 +43,7 @@ impl Source for BrokenSource {
         let batch_records = cx.batch_records;
         let reader = self.source.reader(cx)?;
         let fault = self.fault;
-        Ok(Box::new(BrokenReader {
-            reader,
-            fault,
-            batch_records,
-            n_unconfirmed: 0,
-            done: false,
-        }))
+        Ok(Box::new(BrokenReader { reader, fault, batch_records, n_unconfirmed: 0, done: false }))
     }
 }
 
@@ -165,11 +159,7 @@ impl Reader for BrokenReader {
     }
 
     fn close(&mut self, deadline: Duration) -> Result<()> {
-        let late = if self.fault == Fault::ClosesLate {
-            LATE
-        } else {
-            Duration::ZERO
-        };
+        let late = if self.fault == Fault::ClosesLate { LATE } else { Duration::ZERO };
         self.reader.close(deadline + late)
     }
 }

@@ -34,10 +34,7 @@ impl Sink for BrokenSink {
         if self.fault == Fault::NeverWakes {
             cx.wake = Wake::new(|| ());
         }
-        Ok(Box::new(BrokenWriter {
-            writer: self.sink.writer(cx)?,
-            fault: self.fault,
-        }))
+        Ok(Box::new(BrokenWriter { writer: self.sink.writer(cx)?, fault: self.fault }))
     }
 }
 
@@ -50,8 +47,7 @@ impl Writer for BrokenWriter {
     fn write(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> Result<usize> {
         match self.fault {
             Fault::WritesNullAsEmpty => {
-                self.writer
-                    .write(epoch, &changed(batch, empty_for_null), from)
+                self.writer.write(epoch, &changed(batch, empty_for_null), from)
             }
             Fault::ReordersWrites => {
                 let last = batch.len() - 1;

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every public function here is listed in [`crate::conformance!`].
 
+pub mod dataflows;
 pub mod positions;
 pub mod reading;
 pub mod writing;
@@ -17,15 +18,11 @@ fn source_of(
     topic: &str,
     setup: &SourceSetup,
 ) -> Result<Box<dyn Source>, Skipped> {
-    subject
-        .source(topic, setup)
-        .ok_or(Skipped("the connector has no source with these settings"))
+    subject.source(topic, setup).ok_or(Skipped("the connector has no source with these settings"))
 }
 
 fn sink_of(subject: &dyn Subject, topic: &str) -> Result<Box<dyn Sink>, Skipped> {
-    subject
-        .sink(topic)
-        .ok_or(Skipped("the connector has no sink"))
+    subject.sink(topic).ok_or(Skipped("the connector has no sink"))
 }
 
 fn needs(ability: bool, why: &'static str) -> Result<(), Skipped> {

@@ -1,8 +1,5 @@
 //! What is promised of positions: where reading resumes, and what is committed.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a case panics where the promise is broken"
-)]
+#![expect(clippy::missing_panics_doc, reason = "a case panics where the promise is broken")]
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +11,7 @@ use crate::reading::{Limits, Reading, numbered, numbers, numbers_of, partition};
 use crate::run::Skipped;
 use crate::subject::{Expired, SourceSetup, Start, Subject};
 
-const TENS: Limits = Limits {
-    bytes: 128 << 10,
-    records: 10,
-};
+const TENS: Limits = Limits { bytes: 128 << 10, records: 10 };
 
 /// What closing may take longer than its deadline, on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
@@ -37,19 +31,12 @@ pub fn reading_resumes_after_confirmed_batches(subject: &dyn Subject) -> Result<
         for _ in 0..n_batches {
             n_confirmed += first.batch().expect("reading").len() as u64;
         }
-        assert_eq!(
-            first.confirm(n_batches).len(),
-            1,
-            "one position per partition is told"
-        );
+        assert_eq!(first.confirm(n_batches).len(), 1, "one position per partition is told");
     }
     first.close();
     let mut second = Reading::open(subject, &*source, TENS).expect("opening the source again");
-    let rest = numbers(
-        &second
-            .take(100 - usize::try_from(n_confirmed).unwrap_or(0))
-            .expect("reading"),
-    );
+    let rest =
+        numbers(&second.take(100 - usize::try_from(n_confirmed).unwrap_or(0)).expect("reading"));
     assert_eq!(
         rest,
         numbers_of(n_confirmed..100),
@@ -68,10 +55,7 @@ pub fn reading_resumes_at_stored_positions(subject: &dyn Subject) -> Result<(), 
     subject.produce(&topic, 0, &numbered(0..40));
     subject.produce(&topic, 1, &numbered(100..140));
     let source = source_of(subject, &topic, &SourceSetup::default())?;
-    needs(
-        source.capabilities().replayable,
-        "the source does not replay",
-    )?;
+    needs(source.capabilities().replayable, "the source does not replay")?;
     let mut first = Reading::open(subject, &*source, TENS).expect("opening the source");
     let mut seen = Vec::new();
     for _ in 0..4 {
@@ -80,10 +64,7 @@ pub fn reading_resumes_at_stored_positions(subject: &dyn Subject) -> Result<(), 
     let stored = first.confirm(4);
     first.close();
 
-    let other = SourceSetup {
-        group: "other".to_owned(),
-        ..SourceSetup::default()
-    };
+    let other = SourceSetup { group: "other".to_owned(), ..SourceSetup::default() };
     let other = source_of(subject, &topic, &other)?;
     let mut second =
         Reading::open_at(subject, &*other, TENS, &stored).expect("opening at stored positions");
@@ -91,10 +72,7 @@ pub fn reading_resumes_at_stored_positions(subject: &dyn Subject) -> Result<(), 
     seen.extend(numbers(&rest));
     seen.sort_unstable();
     let all: Vec<u64> = (0..40).chain(100..140).collect();
-    assert_eq!(
-        seen, all,
-        "stored positions lose nothing and repeat nothing"
-    );
+    assert_eq!(seen, all, "stored positions lose nothing and repeat nothing");
     second.close();
     Ok(())
 }
@@ -112,11 +90,7 @@ pub fn unconfirmed_batches_are_never_committed(subject: &dyn Subject) -> Result<
         let mut reading = Reading::open(subject, &*source, TENS).expect("opening the source");
         let first = reading.batch().expect("reading");
         let start = numbers(&first).first().copied();
-        assert_eq!(
-            start,
-            Some(expected_first),
-            "what was not confirmed comes again"
-        );
+        assert_eq!(start, Some(expected_first), "what was not confirmed comes again");
         for _ in 0..2 {
             reading.batch().expect("reading on");
         }
@@ -134,9 +108,8 @@ pub fn unconfirmed_batches_are_never_committed(subject: &dyn Subject) -> Result<
 pub fn expired_position_stops_reading(subject: &dyn Subject) -> Result<(), Skipped> {
     let opened = open_expired(subject, Expired::Stop)?;
     let outcome = opened.and_then(|mut reading| reading.take(1));
-    let error = outcome
-        .map(|records| numbers(&records))
-        .expect_err("an expired position is an error");
+    let error =
+        outcome.map(|records| numbers(&records)).expect_err("an expired position is an error");
     assert_eq!(
         (error.kind(), error.code()),
         (ErrorKind::Corrupt, codes::EXPIRED_POSITION),
@@ -157,11 +130,7 @@ pub fn expired_position_stops_reading(subject: &dyn Subject) -> Result<(), Skipp
 pub fn expired_position_moves_to_the_earliest(subject: &dyn Subject) -> Result<(), Skipped> {
     let mut reading = open_expired(subject, Expired::Earliest)?.expect("opening the source again");
     let rest = numbers(&reading.take(50).expect("reading"));
-    assert_eq!(
-        rest,
-        numbers_of(50..100),
-        "reading goes on with the first record kept"
-    );
+    assert_eq!(rest, numbers_of(50..100), "reading goes on with the first record kept");
     reading.close();
     Ok(())
 }
@@ -172,18 +141,11 @@ pub fn expired_position_moves_to_the_earliest(subject: &dyn Subject) -> Result<(
 /// Skipped when positions cannot be made to expire.
 pub fn expired_position_moves_to_the_latest(subject: &dyn Subject) -> Result<(), Skipped> {
     let mut reading = open_expired(subject, Expired::Latest)?.expect("opening the source again");
-    assert!(
-        reading.rest().expect("reading").is_empty(),
-        "nothing old is read"
-    );
+    assert!(reading.rest().expect("reading").is_empty(), "nothing old is read");
     let topic = reading.partitions[0].topic.to_string();
     subject.produce(&topic, 0, &numbered(100..110));
     let rest = numbers(&reading.take(10).expect("reading"));
-    assert_eq!(
-        rest,
-        numbers_of(100..110),
-        "reading goes on after the last record"
-    );
+    assert_eq!(rest, numbers_of(100..110), "reading goes on after the last record");
     reading.close();
     Ok(())
 }
@@ -195,19 +157,13 @@ fn open_expired(
 ) -> Result<millstream_engine::Result<Reading>, Skipped> {
     let topic = subject.create_topic(1);
     subject.produce(&topic, 0, &numbered(0..100));
-    let setup = SourceSetup {
-        expired,
-        ..SourceSetup::default()
-    };
+    let setup = SourceSetup { expired, ..SourceSetup::default() };
     let source = source_of(subject, &topic, &setup)?;
     let mut reading = Reading::open(subject, &*source, TENS).expect("opening the source");
     reading.batch().expect("reading");
     reading.confirm(1);
     reading.close();
-    needs(
-        subject.expire(&topic, 0, 50),
-        "positions cannot be made to expire",
-    )?;
+    needs(subject.expire(&topic, 0, 50), "positions cannot be made to expire")?;
     Ok(Reading::open(subject, &*source, TENS))
 }
 
@@ -218,16 +174,10 @@ fn open_expired(
 pub fn empty_partitions_are_not_skipped_later(subject: &dyn Subject) -> Result<(), Skipped> {
     let topic = subject.create_topic(4);
     subject.produce(&topic, 0, &numbered(0..10));
-    let setup = SourceSetup {
-        start: Start::Latest,
-        ..SourceSetup::default()
-    };
+    let setup = SourceSetup { start: Start::Latest, ..SourceSetup::default() };
     let source = source_of(subject, &topic, &setup)?;
     let mut first = Reading::open(subject, &*source, TENS).expect("opening the source");
-    assert!(
-        first.rest().expect("reading").is_empty(),
-        "latest starts after the last record"
-    );
+    assert!(first.rest().expect("reading").is_empty(), "latest starts after the last record");
     first.close();
     for index in 0..4 {
         subject.produce(&topic, index, &numbered(100..110));
@@ -235,14 +185,8 @@ pub fn empty_partitions_are_not_skipped_later(subject: &dyn Subject) -> Result<(
     let mut second = Reading::open(subject, &*source, TENS).expect("opening the source again");
     let records = second.take(40).expect("reading");
     for index in 0..4 {
-        let own = records
-            .iter()
-            .filter(|record| partition(record) == index)
-            .count();
-        assert_eq!(
-            own, 10,
-            "what came between two runs is read, in every partition"
-        );
+        let own = records.iter().filter(|record| partition(record) == index).count();
+        assert_eq!(own, 10, "what came between two runs is read, in every partition");
     }
     second.close();
     Ok(())
@@ -254,16 +198,10 @@ pub fn empty_partitions_are_not_skipped_later(subject: &dyn Subject) -> Result<(
 /// Skipped when partitions cannot be added.
 pub fn new_partitions_are_read_from_their_start(subject: &dyn Subject) -> Result<(), Skipped> {
     let topic = subject.create_topic(1);
-    let setup = SourceSetup {
-        start: Start::Latest,
-        ..SourceSetup::default()
-    };
+    let setup = SourceSetup { start: Start::Latest, ..SourceSetup::default() };
     let source = source_of(subject, &topic, &setup)?;
     let mut reading = Reading::open(subject, &*source, TENS).expect("opening the source");
-    needs(
-        subject.add_partitions(&topic, 1),
-        "partitions cannot be added",
-    )?;
+    needs(subject.add_partitions(&topic, 1), "partitions cannot be added")?;
     subject.produce(&topic, 1, &numbered(0..20));
     let deadline = Instant::now() + subject.patience();
     let known = reading.partitions.clone();
@@ -275,15 +213,9 @@ pub fn new_partitions_are_read_from_their_start(subject: &dyn Subject) -> Result
         }
         assert!(Instant::now() < deadline, "a new partition is found");
     };
-    reading
-        .assign(&new, &[], Found::WhileRunning)
-        .expect("assigning a new partition");
+    reading.assign(&new, &[], Found::WhileRunning).expect("assigning a new partition");
     let records = numbers(&reading.take(20).expect("reading"));
-    assert_eq!(
-        records,
-        numbers_of(0..20),
-        "a new partition is read from its first record"
-    );
+    assert_eq!(records, numbers_of(0..20), "a new partition is read from its first record");
     reading.close();
     Ok(())
 }
@@ -315,10 +247,7 @@ pub fn reader_closes_within_its_deadline(subject: &dyn Subject) -> Result<(), Sk
     }
     let mut again = Reading::open(subject, &*source, TENS).expect("opening the source again");
     let seen = numbers(&again.take(10).expect("reading"));
-    assert!(
-        matches!(seen.first(), Some(0..=10)),
-        "nothing is lost by a close that was cut short"
-    );
+    assert!(matches!(seen.first(), Some(0..=10)), "nothing is lost by a close that was cut short");
     again.close();
     Ok(())
 }

@@ -1,8 +1,5 @@
 //! What is promised of records and batches on their way in.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a case panics where the promise is broken"
-)]
+#![expect(clippy::missing_panics_doc, reason = "a case panics where the promise is broken")]
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,13 +33,8 @@ pub fn records_of_a_partition_arrive_in_order(subject: &dyn Subject) -> Result<(
     let records = reading.take(3000).expect("reading");
     for index in 0..3 {
         let own = records.iter().filter(|record| partition(record) == index);
-        let own: Vec<_> = own
-            .map(|record| (number(record), record.position))
-            .collect();
-        assert!(
-            own.is_sorted(),
-            "records of a partition come in order, at rising positions"
-        );
+        let own: Vec<_> = own.map(|record| (number(record), record.position)).collect();
+        assert!(own.is_sorted(), "records of a partition come in order, at rising positions");
         assert_eq!(own.len(), 1000, "every record of the partition is read");
     }
     reading.close();
@@ -97,46 +89,24 @@ pub(super) fn records_of_all_kinds() -> Vec<OwnedRecord> {
     for key in parts() {
         for value in parts() {
             for header in parts() {
-                let headers = vec![
-                    ("h".to_owned(), header),
-                    ("h".to_owned(), Some(b"2".to_vec())),
-                ];
+                let headers = vec![("h".to_owned(), header), ("h".to_owned(), Some(b"2".to_vec()))];
                 let time =
                     Some(1_700_000_000_000 + i64::try_from(records.len()).unwrap_or_default());
                 let (key, value) = (key.clone(), value.clone());
-                records.push(OwnedRecord {
-                    key,
-                    value,
-                    headers,
-                    time,
-                    ..OwnedRecord::default()
-                });
+                records.push(OwnedRecord { key, value, headers, time, ..OwnedRecord::default() });
             }
         }
     }
-    records.push(OwnedRecord {
-        time: Some(1_700_000_000_000),
-        ..OwnedRecord::of("no header")
-    });
+    records.push(OwnedRecord { time: Some(1_700_000_000_000), ..OwnedRecord::of("no header") });
     records
 }
 
 pub(super) fn assert_same_content(read: &[OwnedRecord], written: &[OwnedRecord]) {
-    assert_eq!(
-        read.len(),
-        written.len(),
-        "as many records come back as were written"
-    );
+    assert_eq!(read.len(), written.len(), "as many records come back as were written");
     for (back, sent) in read.iter().zip(written) {
         assert_eq!(back.key, sent.key, "null and empty keys are kept apart");
-        assert_eq!(
-            back.value, sent.value,
-            "null and empty values are kept apart"
-        );
-        assert_eq!(
-            back.headers, sent.headers,
-            "headers are kept, in order, null apart from empty"
-        );
+        assert_eq!(back.value, sent.value, "null and empty values are kept apart");
+        assert_eq!(back.headers, sent.headers, "headers are kept, in order, null apart from empty");
         assert_eq!(back.time, sent.time, "the event time is kept");
     }
 }
@@ -151,20 +121,9 @@ pub fn batches_keep_within_their_limits(subject: &dyn Subject) -> Result<(), Ski
     subject.produce(&topic, 1, &numbered(500..1000));
     subject.produce(&topic, 1, &[OwnedRecord::of(vec![b'0'; 5000])]);
     subject.produce(&topic, 1, &numbered(1000..1100));
-    for limits in [
-        Limits {
-            bytes: 100,
-            records: 1000,
-        },
-        Limits {
-            bytes: 1 << 20,
-            records: 7,
-        },
-    ] {
-        let setup = SourceSetup {
-            group: format!("limits-{}", limits.bytes),
-            ..SourceSetup::default()
-        };
+    for limits in [Limits { bytes: 100, records: 1000 }, Limits { bytes: 1 << 20, records: 7 }] {
+        let setup =
+            SourceSetup { group: format!("limits-{}", limits.bytes), ..SourceSetup::default() };
         let source = source_of(subject, &topic, &setup)?;
         let mut reading = Reading::open(subject, &*source, limits).expect("opening the source");
         let records = reading.take(1101).expect("reading");
@@ -185,14 +144,8 @@ pub fn read_waits_no_longer_than_asked(subject: &dyn Subject) -> Result<(), Skip
         Reading::open(subject, &*source, Limits::default()).expect("opening the source");
     for wait in [Duration::ZERO, Duration::from_millis(100)] {
         let start = Instant::now();
-        assert_eq!(
-            reading.read(wait).expect("reading an empty topic"),
-            Read::Idle
-        );
-        assert!(
-            start.elapsed() < wait + SLACK,
-            "read waits no longer than asked"
-        );
+        assert_eq!(reading.read(wait).expect("reading an empty topic"), Read::Idle);
+        assert!(start.elapsed() < wait + SLACK, "read waits no longer than asked");
     }
     reading.close();
     Ok(())
@@ -213,16 +166,9 @@ pub fn idle_reader_does_not_spin(subject: &dyn Subject) -> Result<(), Skipped> {
     for reading in [&mut assigned, &mut unassigned] {
         let start = Instant::now();
         for _ in 0..N_READS {
-            assert_eq!(
-                reading.read(wait).expect("reading"),
-                Read::Idle,
-                "nothing is no record"
-            );
+            assert_eq!(reading.read(wait).expect("reading"), Read::Idle, "nothing is no record");
         }
-        assert!(
-            start.elapsed() > wait * N_READS / 2,
-            "read waits when there is nothing"
-        );
+        assert!(start.elapsed() > wait * N_READS / 2, "read waits when there is nothing");
     }
     assigned.close();
     unassigned.close();
@@ -248,10 +194,7 @@ pub fn read_returns_when_records_arrive(subject: &dyn Subject) -> Result<(), Ski
             "a record that arrives is read"
         );
     });
-    assert!(
-        start.elapsed() < subject.patience(),
-        "read returns as soon as something is there"
-    );
+    assert!(start.elapsed() < subject.patience(), "read returns as soon as something is there");
     reading.close();
     Ok(())
 }
@@ -264,11 +207,7 @@ pub fn bounded_source_ends(subject: &dyn Subject) -> Result<(), Skipped> {
     let topic = subject.create_topic(3);
     subject.produce(&topic, 0, &numbered(0..10));
     subject.produce(&topic, 2, &numbered(10..1000));
-    assert_eq!(
-        read_to_the_end(subject, &topic)?,
-        1000,
-        "everything is read before the end"
-    );
+    assert_eq!(read_to_the_end(subject, &topic)?, 1000, "everything is read before the end");
     Ok(())
 }
 
@@ -278,11 +217,7 @@ pub fn bounded_source_ends(subject: &dyn Subject) -> Result<(), Skipped> {
 /// Skipped without a bounded source.
 pub fn bounded_source_ends_without_records(subject: &dyn Subject) -> Result<(), Skipped> {
     let topic = subject.create_topic(2);
-    assert_eq!(
-        read_to_the_end(subject, &topic)?,
-        0,
-        "an empty topic has no record"
-    );
+    assert_eq!(read_to_the_end(subject, &topic)?, 0, "an empty topic has no record");
     Ok(())
 }
 
@@ -295,19 +230,12 @@ pub fn bounded_reader_ends_without_partitions(subject: &dyn Subject) -> Result<(
     subject.produce(&topic, 0, &numbered(0..10));
     let source = source_that_ends(subject, &topic)?;
     let reading = Reading::open_idle(subject, &*source, Limits::default()).expect("opening");
-    assert_eq!(
-        count_to_the_end(subject, reading),
-        0,
-        "no partition is no record"
-    );
+    assert_eq!(count_to_the_end(subject, reading), 0, "no partition is no record");
     Ok(())
 }
 
 fn source_that_ends(subject: &dyn Subject, topic: &str) -> Result<Box<dyn Source>, Skipped> {
-    let setup = SourceSetup {
-        until_end: true,
-        ..SourceSetup::default()
-    };
+    let setup = SourceSetup { until_end: true, ..SourceSetup::default() };
     let source = source_of(subject, topic, &setup)?;
     assert!(source.capabilities().bounded, "a source that ends says so");
     Ok(source)
@@ -341,9 +269,7 @@ fn count_to_the_end(subject: &dyn Subject, mut reading: Reading) -> usize {
 pub fn unknown_topic_names_a_suggestion(subject: &dyn Subject) -> Result<(), Skipped> {
     let topic = subject.create_topic(1);
     let source = source_of(subject, &format!("{topic}x"), &SourceSetup::default())?;
-    let found = source
-        .finder(&open_context("source"))
-        .and_then(|mut finder| finder.find());
+    let found = source.finder(&open_context("source")).and_then(|mut finder| finder.find());
     let error = found.expect_err("a topic that does not exist is an error");
     assert_eq!(
         error.code(),
@@ -351,9 +277,6 @@ pub fn unknown_topic_names_a_suggestion(subject: &dyn Subject) -> Result<(), Ski
         "the error says that the topic is unknown: {error:?}"
     );
     let hint = error.hint().unwrap_or_default();
-    assert!(
-        hint.contains(&topic),
-        "the hint names the topic of a like name: {error:?}"
-    );
+    assert!(hint.contains(&topic), "the hint names the topic of a like name: {error:?}");
     Ok(())
 }

@@ -1,8 +1,5 @@
 //! What is promised of records on their way out.
-#![expect(
-    clippy::missing_panics_doc,
-    reason = "a case panics where the promise is broken"
-)]
+#![expect(clippy::missing_panics_doc, reason = "a case panics where the promise is broken")]
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -48,26 +45,13 @@ pub fn records_of_a_key_arrive_in_order(subject: &dyn Subject) -> Result<(), Ski
     writing.settle();
     let mut by_key: BTreeMap<Vec<u8>, Vec<(u32, u64)>> = BTreeMap::new();
     for record in subject.records(&topic, 2000) {
-        let key = record
-            .key
-            .clone()
-            .expect("every record was written with a key");
-        by_key
-            .entry(key)
-            .or_default()
-            .push((partition(&record), number(&record)));
+        let key = record.key.clone().expect("every record was written with a key");
+        by_key.entry(key).or_default().push((partition(&record), number(&record)));
     }
-    assert_eq!(
-        by_key.values().map(Vec::len).sum::<usize>(),
-        2000,
-        "every record arrives once"
-    );
+    assert_eq!(by_key.values().map(Vec::len).sum::<usize>(), 2000, "every record arrives once");
     assert_eq!(by_key.len(), 7, "keys arrive as they were written");
     for seen in by_key.values() {
-        assert!(
-            seen.iter().all(|(at, _)| *at == seen[0].0),
-            "a key goes to one partition"
-        );
+        assert!(seen.iter().all(|(at, _)| *at == seen[0].0), "a key goes to one partition");
         assert!(seen.is_sorted(), "records of a key keep their order");
     }
     writing.close();
@@ -79,9 +63,8 @@ pub fn records_of_a_key_arrive_in_order(subject: &dyn Subject) -> Result<(), Ski
 /// # Errors
 /// Skipped without a sink of a small queue.
 pub fn prefix_taken_is_never_sent_twice(subject: &dyn Subject) -> Result<(), Skipped> {
-    let (topic, sink) = subject
-        .small_sink()
-        .ok_or(Skipped("the connector has no sink with a small queue"))?;
+    let (topic, sink) =
+        subject.small_sink().ok_or(Skipped("the connector has no sink with a small queue"))?;
     let mut writing = Writing::open(subject, &*sink);
     let mut n_short = 0;
     for epoch in 0..10 {
@@ -94,20 +77,9 @@ pub fn prefix_taken_is_never_sent_twice(subject: &dyn Subject) -> Result<(), Ski
     let mut distinct = arrived.clone();
     distinct.sort_unstable();
     distinct.dedup();
-    assert_eq!(
-        distinct.len(),
-        arrived.len(),
-        "what was taken is not sent again"
-    );
-    assert_eq!(
-        distinct.len(),
-        5000,
-        "what was not taken is sent when it is offered again"
-    );
-    assert!(
-        arrived.is_sorted(),
-        "one partition keeps the order over short writes"
-    );
+    assert_eq!(distinct.len(), arrived.len(), "what was taken is not sent again");
+    assert_eq!(distinct.len(), 5000, "what was not taken is sent when it is offered again");
+    assert!(arrived.is_sorted(), "one partition keeps the order over short writes");
     writing.close();
     Ok(())
 }
@@ -119,15 +91,11 @@ pub fn prefix_taken_is_never_sent_twice(subject: &dyn Subject) -> Result<(), Ski
 pub fn refused_records_are_told_exactly_once(subject: &dyn Subject) -> Result<(), Skipped> {
     let topic = subject.create_topic(2);
     let sink = sink_of(subject, &topic)?;
-    let refused = subject
-        .refuse(&topic)
-        .ok_or(Skipped("the other side cannot be made to refuse"))?;
+    let refused =
+        subject.refuse(&topic).ok_or(Skipped("the other side cannot be made to refuse"))?;
     let mut writing = Writing::open(subject, &*sink);
     for epoch in 0..10 {
-        let batch = batch_of(&one_in_ten_refused(
-            epoch * 100..(epoch + 1) * 100,
-            &refused,
-        ));
+        let batch = batch_of(&one_in_ten_refused(epoch * 100..(epoch + 1) * 100, &refused));
         writing.write_all(epoch, &batch, || ());
     }
     writing.settle();
@@ -139,30 +107,15 @@ pub fn refused_records_are_told_exactly_once(subject: &dyn Subject) -> Result<()
             "a rejection names its epoch: {text}"
         );
     }
-    let rejected: Vec<u64> = writing
-        .rejected
-        .iter()
-        .map(|told| key(&told.record))
-        .collect();
+    let rejected: Vec<u64> = writing.rejected.iter().map(|told| key(&told.record)).collect();
     let n_delivered = 1000_usize.saturating_sub(rejected.len());
-    let delivered: Vec<u64> = subject
-        .records(&topic, n_delivered)
-        .iter()
-        .map(key)
-        .collect();
+    let delivered: Vec<u64> = subject.records(&topic, n_delivered).iter().map(key).collect();
     for n in (0..1000).filter(|n| n % 10 == 3) {
-        assert!(
-            rejected.contains(&n),
-            "a refused record is never lost in silence"
-        );
+        assert!(rejected.contains(&n), "a refused record is never lost in silence");
     }
     let mut all = [rejected, delivered].concat();
     all.sort_unstable();
-    assert_eq!(
-        all,
-        numbers_of(0..1000),
-        "each record is delivered or rejected, exactly once"
-    );
+    assert_eq!(all, numbers_of(0..1000), "each record is delivered or rejected, exactly once");
     writing.close();
     Ok(())
 }
@@ -170,11 +123,7 @@ pub fn refused_records_are_told_exactly_once(subject: &dyn Subject) -> Result<()
 /// Records with their number as the key; those that end in 3 have the refused value.
 fn one_in_ten_refused(numbers: Range<u64>, refused: &[u8]) -> Vec<OwnedRecord> {
     let keyed = |n: u64| {
-        let value = if n % 10 == 3 {
-            refused.to_vec()
-        } else {
-            n.to_string().into_bytes()
-        };
+        let value = if n % 10 == 3 { refused.to_vec() } else { n.to_string().into_bytes() };
         OwnedRecord::of(value).with_key(n.to_string())
     };
     numbers.map(keyed).collect()
@@ -182,12 +131,8 @@ fn one_in_ten_refused(numbers: Range<u64>, refused: &[u8]) -> Vec<OwnedRecord> {
 
 /// The number in the key of a record of [`one_in_ten_refused`].
 fn key(record: &OwnedRecord) -> u64 {
-    let text = record
-        .key
-        .as_deref()
-        .and_then(|key| str::from_utf8(key).ok());
-    text.and_then(|text| text.parse().ok())
-        .expect("records keep their keys")
+    let text = record.key.as_deref().and_then(|key| str::from_utf8(key).ok());
+    text.and_then(|text| text.parse().ok()).expect("records keep their keys")
 }
 
 /// An epoch counts as unconfirmed until the other side has confirmed all its records; then everything is there.
@@ -199,30 +144,16 @@ pub fn unconfirmed_epoch_is_never_durable(subject: &dyn Subject) -> Result<(), S
     let sink = sink_of(subject, &topic)?;
     needs(sink.capabilities().confirms, "the sink confirms nothing")?;
     let mut writing = Writing::open(subject, &*sink);
-    assert_eq!(
-        writing.oldest_unconfirmed(),
-        None,
-        "nothing written is nothing unconfirmed"
-    );
+    assert_eq!(writing.oldest_unconfirmed(), None, "nothing written is nothing unconfirmed");
     writing.write_all(3, &batch_of(&numbered(0..10)), || ());
     writing.settle();
-    needs(
-        subject.hold_confirmations(&topic),
-        "confirmations cannot be held back",
-    )?;
+    needs(subject.hold_confirmations(&topic), "confirmations cannot be held back")?;
     for epoch in [7, 5, 9] {
         let taken = writing.write(epoch, &batch_of(&numbered(epoch * 10..(epoch + 1) * 10)), 0);
-        assert_eq!(
-            taken, 10,
-            "a sink whose confirmations are late still takes a few records"
-        );
+        assert_eq!(taken, 10, "a sink whose confirmations are late still takes a few records");
         writing.poll();
         let expected = Some(epoch.min(if epoch == 7 { 7 } else { 5 }));
-        assert_eq!(
-            writing.oldest_unconfirmed(),
-            expected,
-            "what is not confirmed is not durable"
-        );
+        assert_eq!(writing.oldest_unconfirmed(), expected, "what is not confirmed is not durable");
     }
     subject.release(&topic);
     let seen = writing.settle();
@@ -241,9 +172,8 @@ pub fn unconfirmed_epoch_is_never_durable(subject: &dyn Subject) -> Result<(), S
 /// # Errors
 /// Skipped without a sink of a small queue, or when the other side cannot be stalled.
 pub fn stalled_sink_takes_less_and_never_blocks(subject: &dyn Subject) -> Result<(), Skipped> {
-    let (topic, sink) = subject
-        .small_sink()
-        .ok_or(Skipped("the connector has no sink with a small queue"))?;
+    let (topic, sink) =
+        subject.small_sink().ok_or(Skipped("the connector has no sink with a small queue"))?;
     let mut writing = Writing::open(subject, &*sink);
     needs(subject.stall(&topic), "the other side cannot be stalled")?;
     let batch = batch_of(&numbered(0..5000));
@@ -252,26 +182,16 @@ pub fn stalled_sink_takes_less_and_never_blocks(subject: &dyn Subject) -> Result
         taken = writing.write(1, &batch, taken);
         writing.poll();
         let durable = taken == 0 || writing.oldest_unconfirmed() == Some(1);
-        assert!(
-            durable,
-            "nothing is durable while the other side is stalled"
-        );
+        assert!(durable, "nothing is durable while the other side is stalled");
     }
-    assert!(
-        taken < batch.len(),
-        "the queue of a stalled sink is bounded"
-    );
+    assert!(taken < batch.len(), "the queue of a stalled sink is bounded");
     subject.release(&topic);
     let rest = batch_of(&numbered(taken as u64..5000));
     writing.write_all(1, &rest, || drop(subject.records(&topic, 0)));
     writing.settle();
     let mut arrived = numbers(&subject.records(&topic, 5000));
     arrived.sort_unstable();
-    assert_eq!(
-        arrived,
-        numbers_of(0..5000),
-        "after the stall everything arrives, once"
-    );
+    assert_eq!(arrived, numbers_of(0..5000), "after the stall everything arrives, once");
     writing.close();
     Ok(())
 }

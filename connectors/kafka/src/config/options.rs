@@ -38,18 +38,13 @@ const TAKEN: &[Taken] = &[
 impl Options {
     /// All faults of the options, and of the settings made from typed fields: unknown keys, keys that have a setter, bad values.
     pub(crate) fn faults(&self, typed: &ClientConfig, taken: &[Taken]) -> Vec<Error> {
-        let of_options = self
-            .0
-            .iter()
-            .filter_map(|(key, value)| match find(key, taken) {
-                Some(setter) => Some(refused(key, setter)),
-                None => fault(key, value),
-            });
+        let of_options = self.0.iter().filter_map(|(key, value)| match find(key, taken) {
+            Some(setter) => Some(refused(key, setter)),
+            None => fault(key, value),
+        });
         let typed = typed.config_map();
         let of_fields = typed.iter().filter(|(key, _)| !self.0.contains_key(**key));
-        of_options
-            .chain(of_fields.filter_map(|(key, value)| fault(key, value)))
-            .collect()
+        of_options.chain(of_fields.filter_map(|(key, value)| fault(key, value))).collect()
     }
 
     pub(crate) fn apply(&self, config: &mut ClientConfig) {
@@ -60,17 +55,11 @@ impl Options {
 }
 
 fn find(key: &str, taken: &[Taken]) -> Option<&'static str> {
-    taken
-        .iter()
-        .chain(TAKEN)
-        .find(|(name, _)| *name == key)
-        .map(|(_, setter)| *setter)
+    taken.iter().chain(TAKEN).find(|(name, _)| *name == key).map(|(_, setter)| *setter)
 }
 
 fn refused(key: &str, setter: &str) -> Error {
-    let error = Error::config(format!(
-        "use the Kafka option \"{key}\": the connector sets it"
-    ));
+    let error = Error::config(format!("use the Kafka option \"{key}\": the connector sets it"));
     if setter.is_empty() {
         error.with_hint("Leave it out.")
     } else {
@@ -83,18 +72,19 @@ fn fault(key: &str, value: &str) -> Option<Error> {
     let refusal = raw::check_option(key, value)?;
     Some(match refusal {
         raw::Refusal::UnknownKey => {
-            let error = Error::config(format!(
-                "use the Kafka option \"{key}\": there is no such option"
-            ));
+            let error =
+                Error::config(format!("use the Kafka option \"{key}\": there is no such option"));
             let known = raw::known_options();
             match did_you_mean(key, known.iter().map(String::as_str)) {
                 Some(near) => error.with_hint(format!("Did you mean \"{near}\"?")),
                 None => error.with_hint("The options are those of librdkafka, by its names."),
             }
         }
-        raw::Refusal::BadValue => Error::config(format!(
-            "use the Kafka option \"{key}\": its value is not valid"
-        ))
-        .with_hint("The page CONFIGURATION.md of librdkafka lists the values that it takes."),
+        raw::Refusal::BadValue => {
+            Error::config(format!("use the Kafka option \"{key}\": its value is not valid"))
+                .with_hint(
+                    "The page CONFIGURATION.md of librdkafka lists the values that it takes.",
+                )
+        }
     })
 }

@@ -134,7 +134,7 @@ impl SinkConfig {
             linger: Duration::from_millis(5),
             compression: Compression::None,
             compression_level: None,
-            delivery_timeout: Duration::from_secs(120),
+            delivery_timeout: Duration::from_mins(2),
             queue_records: 100_000,
             queue_bytes: 32 << 20,
             partitioner: Partitioner::Murmur2Random,
@@ -171,9 +171,9 @@ impl SinkConfig {
         let level = self.compression_level?;
         let name = self.compression.name();
         match self.compression.levels() {
-            None => Some(Error::config(format!(
-                "compress at level {level}: \"{name}\" has no levels"
-            ))),
+            None => {
+                Some(Error::config(format!("compress at level {level}: \"{name}\" has no levels")))
+            }
             Some(levels) if levels.contains(&level) => None,
             Some(levels) => Some(Error::config(format!(
                 "compress at level {level}: \"{name}\" has levels {} to {}",
@@ -189,26 +189,17 @@ impl SinkConfig {
         self.options.apply(&mut config);
         config
             .set("bootstrap.servers", &self.brokers)
-            .set(
-                "client.id",
-                self.client_id.as_deref().unwrap_or(qualified_name),
-            )
+            .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name))
             .set("batch.num.messages", self.batch_records.to_string())
             .set("batch.size", self.batch_bytes.to_string())
             .set("linger.ms", millis(self.linger))
             .set("compression.type", self.compression.name())
             .set("delivery.timeout.ms", millis(self.delivery_timeout))
-            .set(
-                "queue.buffering.max.messages",
-                self.queue_records.max(1).to_string(),
-            )
+            .set("queue.buffering.max.messages", self.queue_records.max(1).to_string())
             .set("queue.buffering.max.kbytes", UNBOUNDED_KBYTES)
             .set("message.max.bytes", self.max_record_bytes.to_string())
             .set("acks", "all")
-            .set(
-                "enable.idempotence",
-                if self.idempotent { "true" } else { "false" },
-            );
+            .set("enable.idempotence", if self.idempotent { "true" } else { "false" });
         if let Some(level) = self.compression_level {
             config.set("compression.level", level.to_string());
         }
@@ -219,10 +210,9 @@ impl SinkConfig {
     pub(crate) fn probe_config(&self, qualified_name: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         self.options.apply(&mut config);
-        config.set("bootstrap.servers", &self.brokers).set(
-            "client.id",
-            self.client_id.as_deref().unwrap_or(qualified_name),
-        );
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name));
         config
     }
 }

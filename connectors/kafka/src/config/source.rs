@@ -157,31 +157,24 @@ impl SourceConfig {
             Isolation::ReadCommitted => "read_committed",
             Isolation::ReadUncommitted => "read_uncommitted",
         };
+        let expired = match self.expired {
+            Expired::Stop => "error",
+            Expired::Earliest => "earliest",
+            Expired::Latest => "latest",
+        };
         config
             .set("bootstrap.servers", &self.brokers)
             .set("group.id", self.group.as_deref().unwrap_or(qualified_name))
-            .set(
-                "client.id",
-                self.client_id.as_deref().unwrap_or(qualified_name),
-            )
+            .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name))
             .set("isolation.level", isolation)
-            .set("auto.offset.reset", "error")
+            .set("auto.offset.reset", expired)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set(
-                "enable.partition.eof",
-                if self.until_end { "true" } else { "false" },
-            )
+            .set("enable.partition.eof", if self.until_end { "true" } else { "false" })
             .set("queued.max.messages.kbytes", kbytes(self.queue_bytes))
             .set("queued.min.messages", self.queue_records.to_string())
-            .set(
-                "fetch.max.bytes",
-                self.fetch_bytes.max(self.fetch_partition_bytes).to_string(),
-            )
-            .set(
-                "fetch.message.max.bytes",
-                self.fetch_partition_bytes.to_string(),
-            )
+            .set("fetch.max.bytes", self.fetch_bytes.max(self.fetch_partition_bytes).to_string())
+            .set("fetch.message.max.bytes", self.fetch_partition_bytes.to_string())
             .set("fetch.wait.max.ms", millis(self.fetch_wait))
             .set("fetch.queue.backoff.ms", millis(self.fetch_backoff));
         config

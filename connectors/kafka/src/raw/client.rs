@@ -24,7 +24,7 @@ use crate::slots::{Slots, Tag};
 /// It is shared with a thread that asks for the topic's partitions. Everything else is done by the one thread that owns the
 /// [`super::RawProducer`]: that alone reaches the seat, and that alone polls, so that the callbacks run on it.
 pub(crate) struct Client {
-    client: NonNull<rd::rd_kafka_t>,
+    handle: NonNull<rd::rd_kafka_t>,
     topic: NonNull<rd::rd_kafka_topic_t>,
     seat: Box<Seat>,
 }
@@ -50,12 +50,7 @@ impl Client {
         wake: Wake,
     ) -> KafkaResult<Self> {
         let slots = RefCell::default();
-        let seat = Box::new(Seat {
-            slots,
-            listener,
-            topic: topic.to_owned(),
-            wake,
-        });
+        let seat = Box::new(Seat { slots, listener, topic: topic.to_owned(), wake });
         let name = CString::new(topic)?;
         let config = config.create_native_config()?;
         let mut reason = [0 as c_char; 512];
@@ -76,22 +71,18 @@ impl Client {
                 .ok_or_else(|| KafkaError::ClientCreation(text(reason.as_ptr())))?;
             let _owned_by_client = ManuallyDrop::new(config);
             rd::rd_kafka_set_log_queue(client.as_ptr(), null_mut());
-            let topic = rd::rd_kafka_topic_new(client.as_ptr(), name.as_ptr(), null_mut());
-            let Some(topic) = NonNull::new(topic) else {
+            let handle = rd::rd_kafka_topic_new(client.as_ptr(), name.as_ptr(), null_mut());
+            let Some(handle) = NonNull::new(handle) else {
                 let error = rd::rd_kafka_last_error();
                 rd::rd_kafka_destroy(client.as_ptr());
                 return Err(KafkaError::Global(error.into()));
             };
-            Ok(Self {
-                client,
-                topic,
-                seat,
-            })
+            Ok(Self { handle: client, topic: handle, seat })
         }
     }
 
     pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_t {
-        self.client.as_ptr()
+        self.handle.as_ptr()
     }
 
     pub(super) fn topic(&self) -> *mut rd::rd_kafka_topic_t {
@@ -136,7 +127,7 @@ impl Drop for Client {
         // SAFETY: we are the last owner, so nobody uses the handles; the seat is freed after this, when no callback can come.
         unsafe {
             rd::rd_kafka_topic_destroy(self.topic.as_ptr());
-            rd::rd_kafka_destroy(self.client.as_ptr());
+            rd::rd_kafka_destroy(self.handle.as_ptr());
         }
     }
 }
@@ -147,13 +138,17 @@ unsafe extern "C" fn on_report(
     message: *const rd::rd_kafka_message_t,
     seat: *mut c_void,
 ) {
+    let Some(message) = NonNull::new(message.cast_mut()) else {
+        return;
+    };
     // SAFETY: librdkafka gives a live message, and the seat that it was made with.
-    let (raw, seat) = unsafe { (&*message, &*seat.cast::<Seat>()) };
+    let (raw, borrowed, seat) =
+        unsafe { (message.as_ref(), Message::borrow(message), &*seat.cast::<Seat>()) };
     let tag = Tag::from_bits(raw._private as u64);
     let mut slots = seat.slots.borrow_mut();
     if raw.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
         let epoch = slots.epoch(tag);
-        slots.refuse(rejected(seat, Message::borrowed(raw), tag, epoch));
+        slots.refuse(rejected(seat, borrowed, tag, epoch));
     }
     slots.settle(tag, raw.key_len + raw.len);
 }
@@ -176,12 +171,7 @@ fn rejected(seat: &Seat, message: Message<'_>, tag: Tag, epoch: u64) -> Rejected
         Ok(partition) => error.at_partition(&seat.topic, partition),
         Err(_) => error,
     };
-    Rejected {
-        epoch,
-        record,
-        error,
-        attempts: 1,
-    }
+    Rejected { epoch, record, error, attempts: 1 }
 }
 
 /// An error that the client retries, or a fatal one, which `poll` asks for. Called by `rd_kafka_poll`.

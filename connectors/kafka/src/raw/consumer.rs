@@ -22,6 +22,7 @@ pub(crate) struct RawConsumer {
     fetched: Fetched,
     records: Queue,
     commits: Queue,
+    events: Queue,
     bell: Bell,
     client: BaseConsumer<Listener>,
 }
@@ -39,15 +40,19 @@ impl RawConsumer {
             queue.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))
         };
         let (records, commits) = (queue()?, queue()?);
+        let with_group = config.get("group.id").is_some();
+        // SAFETY: the client is alive, and the reference to its queue is ours. The wrapper polls the same one of the two.
+        let events = unsafe {
+            Queue::take(if with_group {
+                rd::rd_kafka_queue_get_consumer(client.client().native_ptr())
+            } else {
+                rd::rd_kafka_queue_get_main(client.client().native_ptr())
+            })
+        };
+        let events = events.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))?;
         let bell = Bell::new().map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
         bell.attach(&records);
-        Ok(Self {
-            fetched: Fetched::new(),
-            records,
-            commits,
-            bell,
-            client,
-        })
+        Ok(Self { fetched: Fetched::new(), records, commits, events, bell, client })
     }
 
     /// The client, for everything that the safe wrapper does well.
@@ -109,12 +114,13 @@ impl RawConsumer {
 
     /// Serves what the client has to say beside records: logs, errors. Fatal errors come back.
     pub(crate) fn serve(&self) -> KafkaResult<()> {
-        while let Some(event) = self.client.poll(Duration::ZERO) {
-            match event {
-                Err(error @ KafkaError::MessageConsumptionFatal(_)) => return Err(error),
-                // Heard by the listener; the client goes on by itself.
-                Err(_) => {}
-                Ok(_) => return Err(KafkaError::Global(RDKafkaErrorCode::State)),
+        // The wrapper's poll returns nothing for a log line, so that its answer does not tell when the queue is empty.
+        for _ in 0..self.events.len() {
+            match self.client.poll(Duration::ZERO) {
+                Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
+                // Other errors were heard by the listener; the client goes on by itself.
+                Some(Err(_)) | None => {}
+                Some(Ok(_)) => return Err(KafkaError::Global(RDKafkaErrorCode::State)),
             }
         }
         Ok(())
@@ -134,9 +140,7 @@ impl RawConsumer {
                 &raw mut high,
             )
         };
-        u64::try_from(high)
-            .ok()
-            .filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+        u64::try_from(high).ok().filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
     }
 
     /// Starts to commit offsets to the group; [`RawConsumer::committed`] tells how it went.
@@ -176,9 +180,5 @@ impl Drop for RawConsumer {
 }
 
 fn outcome(error: RDKafkaRespErr) -> Result<(), RDKafkaErrorCode> {
-    if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        Ok(())
-    } else {
-        Err(error.into())
-    }
+    if error == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(error.into()) }
 }

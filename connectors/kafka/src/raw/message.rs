@@ -1,7 +1,9 @@
 //! Messages as librdkafka hands them out, and the queue of those that were taken and not copied yet.
 
 use std::ffi::CStr;
-use std::ptr::null_mut;
+use std::marker::PhantomData;
+use std::ptr::{NonNull, null_mut};
+use std::sync::LazyLock;
 
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -13,51 +15,80 @@ const N_AT_ONCE: usize = 1000;
 
 /// A message of the client; its bytes lie in the fetch buffer.
 #[derive(Clone, Copy)]
-pub(crate) struct Message<'a>(&'a rd::rd_kafka_message_t);
+pub(crate) struct Message<'a> {
+    raw: NonNull<rd::rd_kafka_message_t>,
+    bytes: PhantomData<&'a [u8]>,
+}
+
+/// The version of librdkafka whose private message has its undecoded headers at [`HEADERS`].
+const KNOWN_VERSION: i32 = 0x020c_01ff;
+
+/// Where the private message has the length (`i32`) and the address of its undecoded headers, in bytes from the public one on.
+const HEADERS: (usize, usize) = (120, 128);
+
+static IS_KNOWN_VERSION: LazyLock<bool> =
+    // SAFETY: a plain question.
+    LazyLock::new(|| unsafe { rd::rd_kafka_version() } == KNOWN_VERSION);
 
 impl<'a> Message<'a> {
+    /// Borrows a message of librdkafka's.
+    ///
+    /// # Safety
+    /// It is one of librdkafka's own, which lives for `'a`.
+    #[inline]
+    pub(super) unsafe fn borrow(raw: NonNull<rd::rd_kafka_message_t>) -> Self {
+        Self { raw, bytes: PhantomData }
+    }
+
+    #[inline]
+    fn fields(self) -> &'a rd::rd_kafka_message_t {
+        // SAFETY: alive by the contract of `borrow`.
+        unsafe { self.raw.as_ref() }
+    }
+
     #[inline]
     pub(crate) fn error(self) -> Option<RDKafkaErrorCode> {
-        (self.0.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| self.0.err.into())
+        (self.fields().err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+            .then(|| self.fields().err.into())
     }
 
     /// The client's own words about an error.
     pub(crate) fn error_text(self) -> String {
         // SAFETY: the message is alive; the text belongs to it or is static.
-        unsafe { text(rd::rd_kafka_message_errstr(self.0)) }
+        unsafe { text(rd::rd_kafka_message_errstr(self.raw.as_ptr())) }
     }
 
     /// Where the message came from, as two numbers that are cheap to compare: neighbours of one partition have them equal.
     #[inline]
     pub(crate) fn place(self) -> (usize, i32) {
-        (self.0.rkt as usize, self.0.partition)
+        (self.fields().rkt as usize, self.fields().partition)
     }
 
     pub(crate) fn topic(self) -> &'a str {
-        if self.0.rkt.is_null() {
+        if self.fields().rkt.is_null() {
             return "";
         }
         // SAFETY: the message keeps its topic alive, and the topic its name.
-        unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.0.rkt)) }
+        unsafe { CStr::from_ptr(rd::rd_kafka_topic_name(self.fields().rkt)) }
             .to_str()
             .unwrap_or_default()
     }
 
     #[inline]
     pub(crate) fn offset(self) -> u64 {
-        u64::try_from(self.0.offset).unwrap_or_default()
+        u64::try_from(self.fields().offset).unwrap_or_default()
     }
 
     #[inline]
     pub(crate) fn key(self) -> Option<&'a [u8]> {
         // SAFETY: the key is null or `key_len` bytes that live as long as the message.
-        unsafe { bytes(self.0.key, self.0.key_len) }
+        unsafe { bytes(self.fields().key, self.fields().key_len) }
     }
 
     #[inline]
     pub(crate) fn value(self) -> Option<&'a [u8]> {
         // SAFETY: the payload is null or `len` bytes that live as long as the message.
-        unsafe { bytes(self.0.payload, self.0.len) }
+        unsafe { bytes(self.fields().payload, self.fields().len) }
     }
 
     /// Milliseconds since the Unix epoch, where the message has a time.
@@ -65,7 +96,7 @@ impl<'a> Message<'a> {
     pub(crate) fn time(self) -> Option<i64> {
         let mut kind = rd::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message is alive and `kind` may be written.
-        let time = unsafe { rd::rd_kafka_message_timestamp(self.0, &raw mut kind) };
+        let time = unsafe { rd::rd_kafka_message_timestamp(self.raw.as_ptr(), &raw mut kind) };
         (time != -1).then_some(time)
     }
 
@@ -74,10 +105,29 @@ impl<'a> Message<'a> {
     pub(crate) fn headers(self, each: impl FnMut(&str, Option<&[u8]>)) {
         let mut headers = null_mut();
         // SAFETY: the message is alive; the headers belong to it.
-        let found = unsafe { rd::rd_kafka_message_headers(self.0, &raw mut headers) };
+        let found = unsafe { rd::rd_kafka_message_headers(self.raw.as_ptr(), &raw mut headers) };
         if found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
             // SAFETY: librdkafka has just given these headers, and the message is alive.
             unsafe { each_header(headers, each) };
+        }
+    }
+
+    /// Whether a message that was read certainly has no header. librdkafka allocates memory to answer that, which costs more than copying the
+    /// record, so its undecoded headers are looked at: on the wire they follow the value, and a count of 0 is one zero byte.
+    ///
+    /// When the address found is not where the value ends, what was read is not what it was taken for, and librdkafka is asked.
+    #[inline]
+    pub(crate) fn is_without_headers(self) -> bool {
+        let Some(value) = self.value().filter(|_| *IS_KNOWN_VERSION) else {
+            return false;
+        };
+        // SAFETY: in this version the private message, which the public one is the head of, has these two fields there. A byte at
+        // the address is read only when it is that of one byte of headers behind the value.
+        unsafe {
+            let base = self.raw.as_ptr();
+            let n_bytes = base.byte_add(HEADERS.0).cast::<i32>().read();
+            let headers = base.byte_add(HEADERS.1).cast::<*const u8>().read();
+            n_bytes == 1 && headers == value.as_ptr_range().end && *headers == 0
         }
     }
 }
@@ -105,13 +155,6 @@ unsafe fn each_header(
     }
 }
 
-impl<'a> Message<'a> {
-    /// A message that a callback was given.
-    pub(super) fn borrowed(message: &'a rd::rd_kafka_message_t) -> Self {
-        Self(message)
-    }
-}
-
 /// Messages taken from a queue and not copied yet, in order.
 pub(super) struct Fetched {
     messages: Vec<*mut rd::rd_kafka_message_t>,
@@ -120,10 +163,7 @@ pub(super) struct Fetched {
 
 impl Fetched {
     pub(super) fn new() -> Self {
-        Self {
-            messages: Vec::with_capacity(N_AT_ONCE),
-            next: 0,
-        }
+        Self { messages: Vec::with_capacity(N_AT_ONCE), next: 0 }
     }
 
     /// Takes what `queue` has, without waiting; says whether there may be more. Called when nothing is left.
@@ -131,10 +171,7 @@ impl Fetched {
     /// # Safety
     /// `queue` belongs to a live client, which outlives what is fetched.
     pub(super) unsafe fn refill(&mut self, queue: *mut rd::rd_kafka_queue_t) -> bool {
-        debug_assert!(
-            self.next == self.messages.len(),
-            "messages left behind would be lost"
-        );
+        debug_assert!(self.next == self.messages.len(), "messages left behind would be lost");
         self.messages.clear();
         self.next = 0;
         // SAFETY: the queue is alive, and there is room for `N_AT_ONCE` pointers.
@@ -149,10 +186,9 @@ impl Fetched {
 
     #[inline]
     pub(super) fn first(&self) -> Option<Message<'_>> {
-        // SAFETY: a message is alive until `pop` destroys it, for which nobody may still borrow it.
-        self.messages
-            .get(self.next)
-            .map(|message| Message(unsafe { &**message }))
+        let message = self.messages.get(self.next).copied().and_then(NonNull::new)?;
+        // SAFETY: a message of the client's, alive until `pop` destroys it, and then nobody borrows it.
+        Some(unsafe { Message::borrow(message) })
     }
 
     #[inline]

@@ -2,10 +2,7 @@
 //!
 //! Used by the consumer and the producer of this package. Invariant: every pointer is owned by exactly one type here, which lets
 //! go of it before the client that it belongs to.
-#![expect(
-    unsafe_code,
-    reason = "batches of records are reached by librdkafka's C functions alone"
-)]
+#![expect(unsafe_code, reason = "batches of records are reached by librdkafka's C functions alone")]
 
 mod client;
 mod consumer;
@@ -37,9 +34,7 @@ unsafe fn text(text: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: not null, and a C string by the contract above.
-    unsafe { CStr::from_ptr(text) }
-        .to_string_lossy()
-        .into_owned()
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
 /// Bytes from C: null is none, which is not empty.

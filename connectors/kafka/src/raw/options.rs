@@ -36,27 +36,22 @@ pub(crate) fn known_options() -> Vec<String> {
         let config = rd::rd_kafka_conf_new();
         let mut n_texts = 0;
         let texts = rd::rd_kafka_conf_dump(config, &raw mut n_texts);
-        let names = take(texts, n_texts);
+        let of_clients = take(texts, n_texts);
         rd::rd_kafka_conf_destroy(config);
-        names
+        of_clients
     };
     // SAFETY: as above, for the options of topics.
     names.extend(unsafe {
         let config = rd::rd_kafka_topic_conf_new();
         let mut n_texts = 0;
         let texts = rd::rd_kafka_topic_conf_dump(config, &raw mut n_texts);
-        let names = take(texts, n_texts);
+        let of_topics = take(texts, n_texts);
         rd::rd_kafka_topic_conf_destroy(config);
-        names
+        of_topics
     });
     names.extend(
-        [
-            "bootstrap.servers",
-            "compression.type",
-            "sasl.username",
-            "sasl.password",
-        ]
-        .map(String::from),
+        ["bootstrap.servers", "compression.type", "sasl.username", "sasl.password"]
+            .map(String::from),
     );
     names
 }
@@ -68,10 +63,7 @@ pub(crate) fn known_options() -> Vec<String> {
 unsafe fn take(texts: *mut *const c_char, n_texts: usize) -> Vec<String> {
     // SAFETY: the dump is an array of `n_texts` strings, names and values in turn.
     unsafe {
-        let names = (0..n_texts)
-            .step_by(2)
-            .map(|at| text(*texts.add(at)))
-            .collect();
+        let names = (0..n_texts).step_by(2).map(|at| text(*texts.add(at))).collect();
         rd::rd_kafka_conf_dump_free(texts, n_texts);
         names
     }

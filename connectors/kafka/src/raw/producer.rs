@@ -40,10 +40,7 @@ impl<'b> Outgoing<'b> {
             offset: 0,
             _private: opaque(tag),
         };
-        Self {
-            message,
-            bytes: PhantomData,
-        }
+        Self { message, bytes: PhantomData }
     }
 
     /// Why the client did not take it.
@@ -76,13 +73,9 @@ impl RawProducer {
                 main.as_ptr(),
                 Some(on_event),
                 wake.cast_mut().cast(),
-            )
+            );
         };
-        Ok(Self {
-            main,
-            client,
-            one_thread: PhantomData,
-        })
+        Ok(Self { main, client, one_thread: PhantomData })
     }
 
     /// Runs `with` on the counters. It must not poll.
@@ -121,30 +114,17 @@ impl RawProducer {
     ) -> Result<(), RDKafkaErrorCode> {
         let (key, key_len) = parts(record.key());
         let (payload, len) = parts(record.value());
-        let mem = |ptr, size| Value {
-            mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size },
-        };
+        let mem =
+            |ptr, size| Value { mem: rd::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_1 { ptr, size } };
         let time = record.time().unwrap_or(NO_TIME);
         let headers = headers_of(record);
         let mut arguments = [
-            argument(
-                Vtype::RD_KAFKA_VTYPE_RKT,
-                Value {
-                    rkt: self.client.topic(),
-                },
-            ),
+            argument(Vtype::RD_KAFKA_VTYPE_RKT, Value { rkt: self.client.topic() }),
             argument(
                 Vtype::RD_KAFKA_VTYPE_PARTITION,
-                Value {
-                    i32_: i32::try_from(partition).unwrap_or(i32::MAX),
-                },
+                Value { i32_: i32::try_from(partition).unwrap_or(i32::MAX) },
             ),
-            argument(
-                Vtype::RD_KAFKA_VTYPE_MSGFLAGS,
-                Value {
-                    i: rd::RD_KAFKA_MSG_F_COPY,
-                },
-            ),
+            argument(Vtype::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: rd::RD_KAFKA_MSG_F_COPY }),
             argument(Vtype::RD_KAFKA_VTYPE_VALUE, mem(payload, len)),
             argument(Vtype::RD_KAFKA_VTYPE_KEY, mem(key, key_len)),
             argument(Vtype::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: opaque(tag) }),
@@ -212,9 +192,7 @@ unsafe extern "C" fn on_event(_client: *mut rd::rd_kafka_t, wake: *mut c_void) {
 
 #[inline]
 fn parts(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
-    bytes.map_or((null_mut(), 0), |bytes| {
-        (bytes.as_ptr().cast_mut().cast(), bytes.len())
-    })
+    bytes.map_or((null_mut(), 0), |bytes| (bytes.as_ptr().cast_mut().cast(), bytes.len()))
 }
 
 #[inline]

@@ -21,6 +21,12 @@ impl Queue {
         NonNull::new(queue).map(Self)
     }
 
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        // SAFETY: the queue is alive.
+        unsafe { rd::rd_kafka_queue_length(self.0.as_ptr()) }
+    }
+
     pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_queue_t {
         self.0.as_ptr()
     }
@@ -68,22 +74,12 @@ impl Bell {
 
     /// Waits until the bell rings, at most so long.
     pub(super) fn wait(&self, wait: Duration) {
-        let mut poll = libc::pollfd {
-            fd: self.0.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
+        let mut poll = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one descriptor, open, with its place to write to.
         if unsafe { libc::poll(&raw mut poll, 1, timeout_ms(wait)) } > 0 {
             let mut count = 0_u64;
             // SAFETY: eight bytes may be written. What the read returns tells nothing more: somebody rang.
-            unsafe {
-                libc::read(
-                    self.0.as_raw_fd(),
-                    (&raw mut count).cast(),
-                    size_of::<u64>(),
-                )
-            };
+            unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
         }
     }
 }

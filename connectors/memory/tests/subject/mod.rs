@@ -12,10 +12,7 @@ use millstream_memory as memory;
 use millstream_memory::{Broker, Consumer, Full, TopicOptions};
 
 /// Room for about 100 records of 100 bytes.
-const SMALL: TopicOptions = TopicOptions {
-    max_bytes: 100 * 132,
-    full: Full::Wait,
-};
+const SMALL: TopicOptions = TopicOptions { max_bytes: 100 * 132, full: Full::Wait };
 
 /// A broker of its own, and what was read back of each topic.
 #[derive(Debug, Default)]
@@ -36,9 +33,7 @@ impl MemorySubject {
         let number = self.n_topics.fetch_add(1, Ordering::Relaxed);
         let name = format!("orders-{number}");
         let n_partitions = usize::try_from(n_partitions).expect("a few partitions");
-        self.broker
-            .create_topic_with(&name, n_partitions, options)
-            .expect("a fresh name");
+        self.broker.create_topic_with(&name, n_partitions, options).expect("a fresh name");
         name
     }
 }
@@ -51,39 +46,26 @@ impl Subject for MemorySubject {
     fn produce(&self, topic: &str, partition: u32, records: &[OwnedRecord]) {
         let mut producer = self.broker.producer(topic).expect("the topic exists");
         for record in records {
-            producer
-                .send_to(partition, record)
-                .expect("the topic has room");
+            producer.send_to(partition, record).expect("the topic has room");
         }
     }
 
     fn records(&self, topic: &str, n_expected: usize) -> Vec<OwnedRecord> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let back = read.entry(topic.to_owned()).or_insert_with(|| ReadBack {
-            consumer: self
-                .broker
-                .group_consumer(topic, "read-back")
-                .expect("the topic exists"),
+            consumer: self.broker.group_consumer(topic, "read-back").expect("the topic exists"),
             records: Vec::new(),
         });
         loop {
             let missing = n_expected > back.records.len();
-            let wait = if missing {
-                Duration::from_millis(500)
-            } else {
-                Duration::ZERO
-            };
+            let wait = if missing { Duration::from_millis(500) } else { Duration::ZERO };
             match back.consumer.read(wait).expect("nothing expires") {
                 Some(record) => back.records.push(record),
                 None => break,
             }
         }
-        assert!(
-            back.consumer.commit(),
-            "nothing is stalled while reading back"
-        );
-        back.records
-            .sort_by_key(|record| record.origin.as_ref().map(|at| at.partition));
+        assert!(back.consumer.commit(), "nothing is stalled while reading back");
+        back.records.sort_by_key(|record| record.origin.as_ref().map(|at| at.partition));
         back.records.clone()
     }
 
@@ -125,17 +107,11 @@ impl Subject for MemorySubject {
     }
 
     fn stall(&self, topic: &str) -> bool {
-        self.broker
-            .faults(topic)
-            .map(|faults| faults.freeze())
-            .is_ok()
+        self.broker.faults(topic).map(|faults| faults.freeze()).is_ok()
     }
 
     fn hold_confirmations(&self, topic: &str) -> bool {
-        self.broker
-            .faults(topic)
-            .map(|faults| faults.hold_confirmations())
-            .is_ok()
+        self.broker.faults(topic).map(|faults| faults.hold_confirmations()).is_ok()
     }
 
     fn release(&self, topic: &str) {

@@ -1,1 +1,0 @@
-//! Cases that need a whole dataflow: stop, failure and resume. None yet.
