@@ -16,10 +16,7 @@ use crate::liar::{Lie, LyingSink, LyingSource};
 
 /// Runs until the end, a signal or an error; the exit code is the error's.
 pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let settings: HashMap<String, String> = arguments
         .filter_map(|argument| {
             let (key, value) = argument.split_once('=')?;
@@ -48,7 +45,12 @@ fn copy(settings: HashMap<String, String>) -> Dataflow {
             Some(lie) => flow.source("in", LyingSource(source, lie)),
             None => flow.source("in", source),
         };
-        let kept = records.filter(|record| input::passes(record.value_or_empty()));
+        let kept = records
+            .filter(|record| input::passes(record.value_or_empty()))
+            .deserialize(string())
+            .map(|text: String| text)
+            .serialize(string())
+            .errors_fail();
         match lie {
             Some(lie) => kept.sink("out", LyingSink(sink, lie)),
             None => kept.sink("out", sink),
@@ -65,9 +67,7 @@ fn source(settings: &HashMap<String, String>) -> Source {
         source = source.with_start(Start::Latest);
     }
     if let Some(bytes) = settings.get("source_queue") {
-        source = source
-            .with_queue_bytes(number(bytes))
-            .with_queue_records(10_000);
+        source = source.with_queue_bytes(number(bytes)).with_queue_records(10_000);
     }
     source
 }
@@ -84,9 +84,7 @@ fn sink(settings: &HashMap<String, String>) -> Sink {
         sink = sink.with_queue_records(number(n_records));
     }
     if let Some(bytes) = settings.get("sink_queue") {
-        sink = sink
-            .with_queue_bytes(number(bytes))
-            .with_queue_records(20_000);
+        sink = sink.with_queue_bytes(number(bytes)).with_queue_records(20_000);
     }
     sink
 }

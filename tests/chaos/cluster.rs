@@ -21,10 +21,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn shared(address: &str) -> Self {
-        Self {
-            address: address.to_owned(),
-            instance: None,
-        }
+        Self { address: address.to_owned(), instance: None }
     }
 
     /// Starts an instance of our own.
@@ -32,16 +29,11 @@ impl Cluster {
         let prefix = std::env::var("MILLSTREAM_TEST_INSTANCE")
             .unwrap_or_else(|_unset| format!("chaos-{}", std::process::id()));
         let instance = format!("{prefix}-{tag}");
-        let mut own = Self {
-            address: String::new(),
-            instance: Some(instance),
-        };
+        let mut own = Self { address: String::new(), instance: Some(instance) };
         own.brokers("up");
         let env = own.brokers("env");
         let address = env.trim().split_once('=').map(|(_, address)| address);
-        own.address = address
-            .expect("`scripts/brokers env` prints one assignment")
-            .to_owned();
+        own.address = address.expect("`scripts/brokers env` prints one assignment").to_owned();
         own
     }
 
@@ -68,10 +60,7 @@ impl Cluster {
     }
 
     fn brokers(&self, command: &str) -> String {
-        let instance = self
-            .instance
-            .as_deref()
-            .expect("only our own broker is tampered with");
+        let instance = self.instance.as_deref().expect("only our own broker is tampered with");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/brokers");
         let output = Command::new(script)
             .args([command, "kafka", "--instance", instance])
@@ -91,22 +80,14 @@ impl Cluster {
     }
 
     pub(crate) fn create_topic(&self, topic: &str, n_partitions: usize) {
-        self.ask("create a topic", || {
-            wire::create_topic(&self.address, topic, n_partitions)
-        });
+        self.ask("create a topic", || wire::create_topic(&self.address, topic, n_partitions));
         // The broker lets clients see it a moment later.
-        self.ask("see the new topic", || {
-            wire::ends(&self.address, topic, n_partitions)
-        });
+        self.ask("see the new topic", || wire::ends(&self.address, topic, n_partitions));
     }
 
     pub(crate) fn add_partitions(&self, topic: &str, n_partitions: usize) {
-        self.ask("add partitions", || {
-            wire::add_partitions(&self.address, topic, n_partitions)
-        });
-        self.ask("see the new partitions", || {
-            wire::ends(&self.address, topic, n_partitions)
-        });
+        self.ask("add partitions", || wire::add_partitions(&self.address, topic, n_partitions));
+        self.ask("see the new partitions", || wire::ends(&self.address, topic, n_partitions));
     }
 
     pub(crate) fn committed(
@@ -122,11 +103,9 @@ impl Cluster {
 
     /// Records in a topic so far, markers of transactions apart.
     pub(crate) fn count(&self, topic: &str, n_partitions: usize) -> u64 {
-        self.ask("read the ends of a topic", || {
-            wire::ends(&self.address, topic, n_partitions)
-        })
-        .iter()
-        .sum()
+        self.ask("read the ends of a topic", || wire::ends(&self.address, topic, n_partitions))
+            .iter()
+            .sum()
     }
 
     /// Asks until the broker answers without an error.
@@ -159,30 +138,16 @@ impl Cluster {
         let path = scratch::file(&format!("{topic}.dump"));
         let file = File::create(&path).expect("the scratch folder can be written");
         let mut kcat = Command::new("kcat");
-        kcat.args([
-            "-C",
-            "-e",
-            "-q",
-            "-o",
-            "beginning",
-            "-b",
-            &self.address,
-            "-t",
-            topic,
-        ])
-        .args(["-X", "isolation.level=read_committed"])
-        .args(["-f", "%p\\t%o\\t%k\\t%s\\n"]);
+        kcat.args(["-C", "-e", "-q", "-o", "beginning", "-b", &self.address, "-t", topic])
+            .args(["-X", "isolation.level=read_committed"])
+            .args(["-f", "%p\\t%o\\t%k\\t%s\\n"]);
         run_kcat(kcat, file.into());
         path
     }
 }
 
 fn run_kcat(mut kcat: Command, stdout: Stdio) {
-    let output = kcat
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .output()
-        .expect("kcat runs");
+    let output = kcat.stdin(Stdio::null()).stdout(stdout).output().expect("kcat runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{kcat:?}: {said}");
 }

@@ -42,10 +42,7 @@ impl Stage<'_> {
 
     /// The broker that all tests share: neither killed nor frozen.
     pub(crate) fn shared(&self) -> &Cluster {
-        self.world
-            .shared
-            .as_ref()
-            .expect("scenarios that need Kafka say so")
+        self.world.shared.as_ref().expect("scenarios that need Kafka say so")
     }
 
     /// A broker to be killed and frozen.
@@ -57,12 +54,7 @@ impl Stage<'_> {
 
     /// A topic's or dataflow's name, used once.
     pub(crate) fn fresh(&self, what: &str) -> String {
-        format!(
-            "{}-{what}-{:x}-{}",
-            self.name,
-            self.seed & 0xffff_ffff,
-            std::process::id()
-        )
+        format!("{}-{what}-{:x}-{}", self.name, self.seed & 0xffff_ffff, std::process::id())
     }
 
     /// Says how far the scenario is.
@@ -134,10 +126,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     println!("\nrunning {} tests", wanted.len());
     println!("seed {seed}: `--seed {seed}` repeats this choice of delays");
     let address = std::env::var("MILLSTREAM_TEST_KAFKA").ok();
-    let world = World {
-        shared: address.as_deref().map(Cluster::shared),
-        spare: OnceCell::new(),
-    };
+    let world = World { shared: address.as_deref().map(Cluster::shared), spare: OnceCell::new() };
     let started = Instant::now();
     let mut outcomes = Vec::new();
     for scenario in wanted {

@@ -24,13 +24,7 @@ pub(crate) struct Feeder {
 impl Feeder {
     pub(crate) fn new(producer: u64, seed: u64) -> Self {
         let rng = Rng::new(seed ^ producer);
-        Self {
-            producer,
-            next: 0,
-            n_kept: 0,
-            padding: 60,
-            rng,
-        }
+        Self { producer, next: 0, n_kept: 0, padding: 60, rng }
     }
 
     /// Pads every record to about this many bytes more.
@@ -64,11 +58,7 @@ impl Feeder {
         let (producer, sequence) = (self.producer, self.next);
         self.next += 1;
         let key = format!("k{}", self.rng.below(N_KEYS));
-        let word = if self.rng.below(8) == 0 {
-            "drop"
-        } else {
-            "keep"
-        };
+        let word = if self.rng.below(8) == 0 { "drop" } else { "keep" };
         self.n_kept += u64::from(word == "keep");
         let some =
             self.padding / 2 + usize::try_from(self.rng.below(self.padding as u64)).unwrap_or(0);
@@ -76,18 +66,9 @@ impl Feeder {
         while padding.len() < some {
             write!(padding, "{:016x}", self.rng.number()).expect("strings take everything");
         }
-        let hash = hash(&[
-            &key,
-            &producer.to_string(),
-            &sequence.to_string(),
-            word,
-            &padding,
-        ]);
-        writeln!(
-            text,
-            "{key}\t{producer} {sequence} {hash:016x} {word} {padding}"
-        )
-        .expect("strings take everything");
+        let hash = hash(&[&key, &producer.to_string(), &sequence.to_string(), word, &padding]);
+        writeln!(text, "{key}\t{producer} {sequence} {hash:016x} {word} {padding}")
+            .expect("strings take everything");
     }
 }
 

@@ -78,11 +78,7 @@ impl Source for LyingSource {
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn Reader>> {
-        Ok(Box::new(LyingReader {
-            reader: self.0.reader(cx)?,
-            lie: self.1,
-            n_unconfirmed: 0,
-        }))
+        Ok(Box::new(LyingReader { reader: self.0.reader(cx)?, lie: self.1, n_unconfirmed: 0 }))
     }
 }
 
@@ -180,11 +176,7 @@ impl Sink for LyingSink {
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>> {
-        Ok(Box::new(LyingWriter {
-            writer: self.0.writer(cx)?,
-            lie: self.1,
-            done: false,
-        }))
+        Ok(Box::new(LyingWriter { writer: self.0.writer(cx)?, lie: self.1, done: false }))
     }
 }
 

@@ -68,8 +68,7 @@ impl Copy {
 
     /// Sets a variable of the engine, without its prefix.
     pub(crate) fn env(mut self, key: &str, value: &str) -> Self {
-        self.environment
-            .push((format!("MILLSTREAM_{key}"), value.to_owned()));
+        self.environment.push((format!("MILLSTREAM_{key}"), value.to_owned()));
         self
     }
 
@@ -91,9 +90,7 @@ impl Copy {
             Pace::SlowSink => slow(self),
             Pace::SlowAll => {
                 let small = slow(self).env("BATCH_BYTES", "16KiB");
-                small
-                    .env("IN_FLIGHT_BYTES", "64KiB")
-                    .env("QUEUE_BYTES", "256KiB")
+                small.env("IN_FLIGHT_BYTES", "64KiB").env("QUEUE_BYTES", "256KiB")
             }
         }
     }
@@ -117,19 +114,9 @@ impl Copy {
             .expect("this program can be started again");
         let mut first = String::new();
         let stdout = child.stdout.take().expect("it is piped");
-        BufReader::new(stdout)
-            .read_line(&mut first)
-            .expect("the program can be heard");
-        assert_eq!(
-            first.trim(),
-            "ready",
-            "the program did not start, see {}",
-            self.log.display()
-        );
-        Program {
-            child,
-            log: self.log.clone(),
-        }
+        BufReader::new(stdout).read_line(&mut first).expect("the program can be heard");
+        assert_eq!(first.trim(), "ready", "the program did not start, see {}", self.log.display());
+        Program { child, log: self.log.clone() }
     }
 
     /// Runs it until the end of its input.
@@ -194,10 +181,7 @@ impl Usage {
     pub(crate) fn cores_since(&self, before: &Self) -> (f64, f64) {
         let passed = self.at.duration_since(before.at).as_secs_f64();
         let share = |now: Duration, then: Duration| now.saturating_sub(then).as_secs_f64() / passed;
-        (
-            share(self.client, before.client),
-            share(self.ours, before.ours),
-        )
+        (share(self.client, before.client), share(self.ours, before.ours))
     }
 }
 
@@ -209,10 +193,7 @@ impl Program {
     pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(
-            sent.is_ok_and(|status| status.success()),
-            "cannot signal the program"
-        );
+        assert!(sent.is_ok_and(|status| status.success()), "cannot signal the program");
     }
 
     pub(crate) fn kill(mut self) {
@@ -240,12 +221,7 @@ impl Program {
     pub(crate) fn fails_within(mut self, limit: Duration, code: i32) -> String {
         let status = self.ends_within(limit);
         let said = self.said();
-        assert_eq!(
-            status.code(),
-            Some(code),
-            "signal {:?}\n{said}",
-            status.signal()
-        );
+        assert_eq!(status.code(), Some(code), "signal {:?}\n{said}", status.signal());
         said
     }
 

@@ -28,14 +28,7 @@ pub(crate) struct Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            expected,
-            lost,
-            duplicated,
-            reordered,
-            corrupted,
-            stray,
-        } = self;
+        let Self { expected, lost, duplicated, reordered, corrupted, stray } = self;
         write!(
             f,
             "expected={expected} lost={lost} duplicated={duplicated} reordered={reordered} corrupted={corrupted} stray={stray}"
@@ -54,24 +47,9 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// Nothing lost, reordered, corrupted or stray; copies only where a restart repeats.
     pub(crate) fn at_least_once(self) -> Self {
-        let Counts {
-            lost,
-            reordered,
-            corrupted,
-            stray,
-            ..
-        } = self.counts;
-        assert_eq!(
-            (lost, reordered, corrupted, stray),
-            (0, 0, 0, 0),
-            "{}",
-            self.counts
-        );
-        assert_eq!(
-            self.outside_window, 0,
-            "copies outside the replay window; {}",
-            self.counts
-        );
+        let Counts { lost, reordered, corrupted, stray, .. } = self.counts;
+        assert_eq!((lost, reordered, corrupted, stray), (0, 0, 0, 0), "{}", self.counts);
+        assert_eq!(self.outside_window, 0, "copies outside the replay window; {}", self.counts);
         self
     }
 
@@ -89,11 +67,7 @@ pub(crate) type Starts = Vec<Vec<u64>>;
 pub(crate) fn verify(input: &Path, output: &Path, starts: &Starts) -> Verdict {
     let verdict = first_pass(input, output, starts);
     let second = second_pass(input, output);
-    assert_eq!(
-        verdict.counts.to_string(),
-        second,
-        "the two verifiers disagree"
-    );
+    assert_eq!(verdict.counts.to_string(), second, "the two verifiers disagree");
     verdict
 }
 
@@ -134,9 +108,7 @@ fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
     let mut copies: HashMap<(u64, u64), u64> = HashMap::new();
     each_line(output, |_partition, _offset, key, value| {
         let parsed = Parsed::from(key, value);
-        let known = parsed
-            .as_ref()
-            .and_then(|p| Some((p, written.get_mut(&p.producer)?)));
+        let known = parsed.as_ref().and_then(|p| Some((p, written.get_mut(&p.producer)?)));
         let Some((parsed, producer)) = known.filter(|(p, w)| w.known.has(p.sequence)) else {
             counts.corrupted += 1;
             return;
@@ -145,9 +117,7 @@ fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
             counts.stray += 1;
         } else if producer.arrived.set(parsed.sequence) {
             counts.duplicated += 1;
-            *copies
-                .entry((parsed.producer, parsed.sequence))
-                .or_default() += 1;
+            *copies.entry((parsed.producer, parsed.sequence)).or_default() += 1;
         } else {
             let (partition, _offset) = producer.place(parsed.sequence);
             let lane = (parsed.producer, partition, key.to_owned());
@@ -156,28 +126,19 @@ fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
             *last = parsed.sequence.max(*last);
         }
     });
-    let arrived: u64 = written
-        .values()
-        .map(|producer| producer.arrived.count())
-        .sum();
+    let arrived: u64 = written.values().map(|producer| producer.arrived.count()).sum();
     counts.lost = counts.expected - arrived;
     let outside = copies.iter().map(|((producer, sequence), n_copies)| {
         let (partition, offset) = written[producer].place(*sequence);
         n_copies.saturating_sub(n_repeats(starts, partition, offset))
     });
-    Verdict {
-        counts,
-        outside_window: outside.sum(),
-    }
+    Verdict { counts, outside_window: outside.sum() }
 }
 
 /// How many restarts began at or before a place, and so may have repeated it.
 fn n_repeats(starts: &Starts, partition: u32, offset: u64) -> u64 {
-    let began = |start: &&Vec<u64>| {
-        start
-            .get(partition as usize)
-            .is_none_or(|from| *from <= offset)
-    };
+    let began =
+        |start: &&Vec<u64>| start.get(partition as usize).is_none_or(|from| *from <= offset);
     starts.iter().filter(began).count() as u64
 }
 
@@ -207,11 +168,7 @@ impl Parsed {
 fn each_line(path: &Path, mut each: impl FnMut(u32, u64, &str, &str)) {
     let mut reader = BufReader::new(File::open(path).expect("the dump was written"));
     let mut line = Vec::new();
-    while reader
-        .read_until(b'\n', &mut line)
-        .expect("the dump can be read")
-        > 0
-    {
+    while reader.read_until(b'\n', &mut line).expect("the dump can be read") > 0 {
         let text = String::from_utf8_lossy(&line);
         let mut fields = text.trim_end_matches('\n').splitn(4, '\t');
         let mut field = || fields.next().expect("a line of a dump has four fields");
@@ -236,11 +193,7 @@ fn second_pass(input: &Path, output: &Path) -> String {
         .stdin(Stdio::null())
         .output()
         .expect("awk runs");
-    assert!(
-        awk.status.success(),
-        "{}",
-        String::from_utf8_lossy(&awk.stderr)
-    );
+    assert!(awk.status.success(), "{}", String::from_utf8_lossy(&awk.stderr));
     String::from_utf8_lossy(&awk.stdout).trim().to_owned()
 }
 

@@ -90,10 +90,7 @@ pub(crate) fn committed(
             let (partition, offset) = (answer.int()?, answer.long()?);
             answer.text()?;
             refuse(answer.short()?)?;
-            if let Some(slot) = usize::try_from(partition)
-                .ok()
-                .and_then(|at| offsets.get_mut(at))
-            {
+            if let Some(slot) = usize::try_from(partition).ok().and_then(|at| offsets.get_mut(at)) {
                 *slot = u64::try_from(offset).ok();
             }
         }
@@ -117,10 +114,7 @@ pub(crate) fn ends(address: &str, topic: &str, n_partitions: usize) -> Result<Ve
             refuse(answer.short()?)?;
             answer.long()?;
             let end = answer.long()?;
-            if let Some(slot) = usize::try_from(partition)
-                .ok()
-                .and_then(|at| ends.get_mut(at))
-            {
+            if let Some(slot) = usize::try_from(partition).ok().and_then(|at| ends.get_mut(at)) {
                 *slot = u64::try_from(end).unwrap_or_default();
             }
         }
@@ -129,11 +123,7 @@ pub(crate) fn ends(address: &str, topic: &str, n_partitions: usize) -> Result<Ve
 }
 
 fn refuse(code: i16) -> Result<(), Refusal> {
-    if code == 0 {
-        Ok(())
-    } else {
-        Err(Refusal::Code(code))
-    }
+    if code == 0 { Ok(()) } else { Err(Refusal::Code(code)) }
 }
 
 fn small(number: usize) -> i32 {
@@ -141,9 +131,8 @@ fn small(number: usize) -> i32 {
 }
 
 fn ask(address: &str, key: i16, version: i16, body: &Body) -> Result<Answer, Refusal> {
-    let socket = address
-        .parse()
-        .map_err(|_not_one| io::Error::other("the address is not one ip:port"))?;
+    let socket =
+        address.parse().map_err(|_not_one| io::Error::other("the address is not one ip:port"))?;
     let mut stream = TcpStream::connect_timeout(&socket, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
@@ -204,10 +193,7 @@ struct Answer {
 
 impl Answer {
     fn take<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let bytes = self
-            .bytes
-            .get(self.at..)
-            .and_then(|rest| rest.first_chunk::<N>());
+        let bytes = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
         let bytes = *bytes.ok_or(io::ErrorKind::UnexpectedEof)?;
         self.at += N;
         Ok(bytes)

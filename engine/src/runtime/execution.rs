@@ -260,9 +260,9 @@ impl Execution {
 
     fn store_positions(&mut self) -> Result<()> {
         match (&mut self.store, self.shared.positions.take_changed()) {
-            (Some(store), Some(positions)) => store
-                .store(positions)
-                .inspect_err(|_error| self.shared.positions.not_stored()),
+            (Some(store), Some(positions)) => {
+                store.store(positions).inspect_err(|_error| self.shared.positions.not_stored())
+            }
             _ => Ok(()),
         }
     }

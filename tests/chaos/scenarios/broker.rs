@@ -29,11 +29,7 @@ pub(super) fn killed(stage: &Stage) {
         let n_out = route.n_out();
         route.feed(1000);
         route.await_more_than(n_out);
-        assert!(
-            !program.has_ended(),
-            "the program ended:\n{}",
-            program.said()
-        );
+        assert!(!program.has_ended(), "the program ended:\n{}", program.said());
         stage.say(&format!(
             "loop {number} seed {}: broker killed after {ran:?}, down for {down:?}, output again {:?} after it was back",
             stage.seed,
@@ -44,10 +40,7 @@ pub(super) fn killed(stage: &Stage) {
     program.succeeds_within(SOON);
     copy.finish();
     let verdict = route.verify(&Starts::new());
-    stage.say(&format!(
-        "{} kills of the broker: {}",
-        stage.loops, verdict.counts
-    ));
+    stage.say(&format!("{} kills of the broker: {}", stage.loops, verdict.counts));
     verdict.at_least_once();
 }
 
@@ -73,23 +66,13 @@ pub(super) fn stop_with_the_sink_down(stage: &Stage) {
         let said = program.fails_within(DEADLINE + Duration::from_secs(5), 130);
         let took = stopping.elapsed();
         assert!(took >= DEADLINE, "it gave up after {took:?}");
-        assert!(
-            said.contains("E0602") && said.contains("sink \"out\""),
-            "{said}"
-        );
-        assert_eq!(
-            route.committed(),
-            before,
-            "something unconfirmed was committed"
-        );
+        assert!(said.contains("E0602") && said.contains("sink \"out\""), "{said}");
+        assert_eq!(route.committed(), before, "something unconfirmed was committed");
         sink.thaw();
         let starts = vec![route.resume_positions(None)];
         copy.finish();
         let verdict = route.verify(&starts);
-        stage.say(&format!(
-            "loop {number}: ended after {took:?}; then {}",
-            verdict.counts
-        ));
+        stage.say(&format!("loop {number}: ended after {took:?}; then {}", verdict.counts));
         verdict.at_least_once();
     }
 }

@@ -17,27 +17,15 @@ use crate::scratch;
 pub(super) fn unreachable(_stage: &Stage) {
     let timeout = Duration::from_secs(2);
     let flow = Dataflow::new("alone", |flow| {
-        flow.source("orders", Source::new("127.0.0.1:1", "orders"))
-            .map(|_record| ())
-            .discard();
+        flow.source("orders", Source::new("127.0.0.1:1", "orders")).map(|_record| ()).discard();
     });
-    let config = Config {
-        open_timeout: timeout,
-        ..Config::default()
-    };
+    let config = Config { open_timeout: timeout, ..Config::default() };
     let begin = Instant::now();
     let error = run(&flow, config).expect_err("nothing listens there");
     let took = begin.elapsed();
     let report = error.report();
-    assert_eq!(
-        (error.code(), error.exit_code()),
-        (codes::UNREACHABLE, 3),
-        "{report}"
-    );
-    assert!(
-        report.contains("127.0.0.1:1") && report.contains("orders"),
-        "{report}"
-    );
+    assert_eq!((error.code(), error.exit_code()), (codes::UNREACHABLE, 3), "{report}");
+    assert!(report.contains("127.0.0.1:1") && report.contains("orders"), "{report}");
     assert!(took < timeout + Duration::from_secs(1), "it took {took:?}");
 }
 
@@ -48,22 +36,11 @@ pub(super) fn unknown_topic(stage: &Stage) {
     kafka.create_topic(&topic, 1);
     let (address, misspelt) = (kafka.address.clone(), topic.replace("orders", "order"));
     let flow = Dataflow::new("misspelt", move |flow| {
-        flow.source("in", Source::new(&address, &misspelt))
-            .map(|_record| ())
-            .discard();
+        flow.source("in", Source::new(&address, &misspelt)).map(|_record| ()).discard();
     });
     let error = run(&flow, Config::default()).expect_err("the topic does not exist");
-    assert_eq!(
-        (error.code(), error.kind()),
-        (codes::UNKNOWN_TOPIC, ErrorKind::Config)
-    );
-    assert!(
-        error
-            .report()
-            .contains(&format!("Did you mean \"{topic}\"")),
-        "{}",
-        error.report()
-    );
+    assert_eq!((error.code(), error.kind()), (codes::UNKNOWN_TOPIC, ErrorKind::Config));
+    assert!(error.report().contains(&format!("Did you mean \"{topic}\"")), "{}", error.report());
 }
 
 /// Numbers as text, one of which is none.
@@ -102,23 +79,13 @@ pub(super) fn bad_record_stops(stage: &Stage) {
             .for_each(|_number| ());
     });
     for _again in 0..2 {
-        let config = Config {
-            batch_records: 100,
-            ..Config::default()
-        };
+        let config = Config { batch_records: 100, ..Config::default() };
         let error = run(&flow, config).expect_err("one record is no number");
         let report = error.report();
-        assert_eq!(
-            (error.kind(), error.exit_code()),
-            (ErrorKind::BadItem, 5),
-            "{report}"
-        );
+        assert_eq!((error.kind(), error.exit_code()), (ErrorKind::BadItem, 5), "{report}");
         assert!(report.contains(&format!("{topic}[0]@{BAD}")), "{report}");
         let committed = kafka.committed(&format!("{name}.in"), &topic, 1)[0];
-        assert!(
-            committed.is_some_and(|offset| offset <= BAD),
-            "committed {committed:?}"
-        );
+        assert!(committed.is_some_and(|offset| offset <= BAD), "committed {committed:?}");
     }
 }
 
@@ -146,10 +113,7 @@ pub(super) fn bad_record_is_set_aside(stage: &Stage) {
         });
     });
     let counted = run(&flow, Config::default()).expect("it goes on");
-    assert_eq!(
-        (good.load(Ordering::SeqCst), bad.load(Ordering::SeqCst)),
-        (N_RECORDS - 1, 1)
-    );
+    assert_eq!((good.load(Ordering::SeqCst), bad.load(Ordering::SeqCst)), (N_RECORDS - 1, 1));
     assert_eq!(counted.step("parse").map(|step| step.errors), Some(1));
     let committed = kafka.committed(&format!("{name}.in"), &topic, 1);
     assert_eq!(committed, [Some(N_RECORDS)]);

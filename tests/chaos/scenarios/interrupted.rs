@@ -32,11 +32,7 @@ fn rounds<'a>(stage: &'a Stage, loops: u64) -> impl Iterator<Item = Round<'a>> {
         let first = round * per_round;
         let route = Route::new(stage, &format!("r{round}"), stage.shared(), stage.shared());
         let state_dir = (round % 2 == 1).then(|| scratch::fresh_folder(&route.name));
-        Round {
-            route,
-            state_dir,
-            loops: first..loops.min(first + per_round),
-        }
+        Round { route, state_dir, loops: first..loops.min(first + per_round) }
     })
 }
 
@@ -58,11 +54,7 @@ pub(super) fn by_sigterm(stage: &Stage) {
     let mut n_records = 0;
     let mut slowest = Duration::ZERO;
     for round in rounds(stage, stage.loops) {
-        let Round {
-            route,
-            state_dir,
-            loops,
-        } = round;
+        let Round { route, state_dir, loops } = round;
         let copy = route.copy().state_dir(state_dir.as_deref());
         for number in loops {
             route.feed(RECORDS_PER_LOOP);
@@ -82,11 +74,7 @@ pub(super) fn by_sigterm(stage: &Stage) {
         }
         copy.finish();
         let verdict = route.verify(&Starts::new());
-        stage.say(&format!(
-            "state folder {}: {}",
-            state_dir.is_some(),
-            verdict.counts
-        ));
+        stage.say(&format!("state folder {}: {}", state_dir.is_some(), verdict.counts));
         n_records += verdict.exactly().counts.expected;
     }
     stage.say(&format!(
@@ -100,11 +88,7 @@ pub(super) fn by_sigkill(stage: &Stage) {
     let mut rng = stage.rng();
     let (mut n_records, mut n_duplicated) = (0, 0);
     for round in rounds(stage, stage.loops) {
-        let Round {
-            route,
-            state_dir,
-            loops,
-        } = round;
+        let Round { route, state_dir, loops } = round;
         let copy = route.copy().state_dir(state_dir.as_deref());
         let mut starts = Starts::new();
         for number in loops {
@@ -122,11 +106,7 @@ pub(super) fn by_sigkill(stage: &Stage) {
         }
         copy.finish();
         let verdict = route.verify(&starts);
-        stage.say(&format!(
-            "state folder {}: {}",
-            state_dir.is_some(),
-            verdict.counts
-        ));
+        stage.say(&format!("state folder {}: {}", state_dir.is_some(), verdict.counts));
         let counts = verdict.at_least_once().counts;
         n_records += counts.expected;
         n_duplicated += counts.duplicated;

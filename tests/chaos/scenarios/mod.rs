@@ -26,94 +26,38 @@ use crate::verify::{Starts, Verdict, verify};
 use crate::{scratch, wait};
 
 const fn kafka(name: &'static str, loops: (u64, u64), run: fn(&Stage)) -> Scenario {
-    Scenario {
-        name,
-        loops,
-        needs: Needs::Kafka,
-        run,
-    }
+    Scenario { name, loops, needs: Needs::Kafka, run }
 }
 
 const fn alone(name: &'static str, run: fn(&Stage)) -> Scenario {
-    Scenario {
-        name,
-        loops: (1, 1),
-        needs: Needs::Nothing,
-        run,
-    }
+    Scenario { name, loops: (1, 1), needs: Needs::Nothing, run }
 }
 
 /// All scenarios, quick ones first.
 pub(crate) const SCENARIOS: &[Scenario] = &[
     alone("verifiers_notice_every_fault", verifier::notice_every_fault),
     alone("panic_restarts_the_dataflow", restart::panic_restarts),
-    alone(
-        "source_without_replay_is_refused",
-        restart::not_replayable_is_refused,
-    ),
-    alone(
-        "failure_leaves_the_other_dataflow_alone",
-        several::failure_leaves_the_other_alone,
-    ),
+    alone("source_without_replay_is_refused", restart::not_replayable_is_refused),
+    alone("failure_leaves_the_other_dataflow_alone", several::failure_leaves_the_other_alone),
     alone("stalled_memory_sink_bounds_memory", stall::on_memory),
     kafka("unreachable_broker_is_named", (1, 1), errors::unreachable),
-    kafka(
-        "unknown_topic_gets_a_suggestion",
-        (1, 1),
-        errors::unknown_topic,
-    ),
-    kafka(
-        "config_error_never_restarts",
-        (1, 1),
-        restart::config_error_never_restarts,
-    ),
-    kafka(
-        "bad_record_stops_at_its_position",
-        (1, 1),
-        errors::bad_record_stops,
-    ),
-    kafka(
-        "bad_record_is_set_aside",
-        (1, 1),
-        errors::bad_record_is_set_aside,
-    ),
-    kafka(
-        "one_of_fifty_partitions_is_used",
-        (1, 1),
-        partitions::one_of_fifty,
-    ),
-    kafka(
-        "empty_partitions_are_not_skipped",
-        (1, 1),
-        partitions::empty_ones,
-    ),
-    kafka(
-        "new_partitions_are_read_from_the_start",
-        (1, 1),
-        partitions::new_ones,
-    ),
+    kafka("unknown_topic_gets_a_suggestion", (1, 1), errors::unknown_topic),
+    kafka("config_error_never_restarts", (1, 1), restart::config_error_never_restarts),
+    kafka("bad_record_stops_at_its_position", (1, 1), errors::bad_record_stops),
+    kafka("bad_record_is_set_aside", (1, 1), errors::bad_record_is_set_aside),
+    kafka("one_of_fifty_partitions_is_used", (1, 1), partitions::one_of_fifty),
+    kafka("empty_partitions_are_not_skipped", (1, 1), partitions::empty_ones),
+    kafka("new_partitions_are_read_from_the_start", (1, 1), partitions::new_ones),
     kafka("locked_state_folder_is_refused", (1, 1), state::locked),
     kafka("damaged_state_file_is_refused", (1, 1), state::damaged),
-    kafka(
-        "unwritable_state_folder_is_survived",
-        (1, 1),
-        state::unwritable,
-    ),
+    kafka("unwritable_state_folder_is_survived", (1, 1), state::unwritable),
     kafka("full_state_folder_is_survived", (1, 1), state::full),
-    kafka(
-        "sigterm_loses_and_repeats_nothing",
-        (10, 200),
-        interrupted::by_sigterm,
-    ),
+    kafka("sigterm_loses_and_repeats_nothing", (10, 200), interrupted::by_sigterm),
     kafka("sigkill_loses_nothing", (6, 100), interrupted::by_sigkill),
     kafka("broken_builds_are_caught", (1, 5), broken::are_caught),
     kafka("killed_broker_loses_nothing", (2, 20), broker::killed),
     kafka("outage_restarts_the_dataflow", (1, 5), restart::outage),
-    kafka(
-        "stop_ends_with_the_sink_down",
-        (1, 5),
-        broker::stop_with_the_sink_down,
-    ),
+    kafka("stop_ends_with_the_sink_down", (1, 5), broker::stop_with_the_sink_down),
     kafka("stalled_kafka_sink_bounds_memory", (1, 1), stall::on_kafka),
 ];
 
@@ -161,19 +105,12 @@ impl<'a> Route<'a> {
     /// Records of about this many more bytes.
     pub(crate) fn with_padding(self, bytes: usize) -> Self {
         let feeder = self.feeder.into_inner().with_padding(bytes);
-        Self {
-            feeder: RefCell::new(feeder),
-            ..self
-        }
+        Self { feeder: RefCell::new(feeder), ..self }
     }
 
     /// The program that copies along this route.
     pub(crate) fn copy(&self) -> Copy {
-        Copy::new(
-            &self.name,
-            (self.from, &self.input),
-            (self.to, &self.output),
-        )
+        Copy::new(&self.name, (self.from, &self.input), (self.to, &self.output))
     }
 
     /// Writes `n` more records to the input.
@@ -206,10 +143,7 @@ impl<'a> Route<'a> {
     /// Waits until more than `n` records have come out.
     pub(crate) fn await_more_than(&self, n: u64) {
         let found = wait::until(SOON, || (self.n_out() > n).then_some(()));
-        assert!(
-            found.is_some(),
-            "not more than {n} records came within {SOON:?}"
-        );
+        assert!(found.is_some(), "not more than {n} records came within {SOON:?}");
     }
 
     /// Waits until every record that the filter lets pass has come out, if none is repeated.
@@ -231,15 +165,11 @@ impl<'a> Route<'a> {
         });
         let stored = |index: usize| {
             let index = u32::try_from(index).expect("partitions are few");
-            let position = store
-                .as_ref()?
-                .get("in", &Partition::new(&self.input, index))?;
+            let position = store.as_ref()?.get("in", &Partition::new(&self.input, index))?;
             position.0.parse().ok()
         };
         let committed = self.committed().into_iter().enumerate();
-        committed
-            .map(|(index, offset)| stored(index).or(offset).unwrap_or(0))
-            .collect()
+        committed.map(|(index, offset)| stored(index).or(offset).unwrap_or(0)).collect()
     }
 
     /// Compares what came out with what went in.

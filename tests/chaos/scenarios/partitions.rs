@@ -36,10 +36,7 @@ pub(super) fn empty_ones(stage: &Stage) {
 pub(super) fn new_ones(stage: &Stage) {
     let kafka = stage.shared();
     let mut route = Route::with_partitions(stage, "new", (kafka, 2), (kafka, 3));
-    let copy = route
-        .copy()
-        .arg("latest", "yes")
-        .env("FIND_INTERVAL", "500ms");
+    let copy = route.copy().arg("latest", "yes").env("FIND_INTERVAL", "500ms");
     let program = copy.start();
     await_pinned(&route);
     route.feed(1000);
@@ -57,8 +54,5 @@ pub(super) fn new_ones(stage: &Stage) {
 /// Waits until the program has made its start positions last.
 fn await_pinned(route: &Route) {
     let pinned = || route.committed().iter().all(Option::is_some).then_some(());
-    assert!(
-        wait::until(SOON, pinned).is_some(),
-        "the starts were not committed"
-    );
+    assert!(wait::until(SOON, pinned).is_some(), "the starts were not committed");
 }

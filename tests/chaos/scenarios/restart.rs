@@ -23,14 +23,7 @@ use crate::wait;
 const NOTICEABLE: Duration = Duration::from_secs(5);
 
 fn config(backoff: Duration) -> Config {
-    Config {
-        workers: 2,
-        restart: Some(Restart {
-            attempts: 5,
-            backoff,
-        }),
-        ..Config::default()
-    }
+    Config { workers: 2, restart: Some(Restart { attempts: 5, backoff }), ..Config::default() }
 }
 
 fn broker_with(n_records: usize) -> Broker {
@@ -40,9 +33,7 @@ fn broker_with(n_records: usize) -> Broker {
     }
     let mut producer = broker.producer("in").expect("the topic exists");
     for number in 0..n_records {
-        producer
-            .send(OwnedRecord::of(number.to_string()))
-            .expect("there is room");
+        producer.send(OwnedRecord::of(number.to_string())).expect("there is room");
     }
     broker
 }
@@ -67,18 +58,8 @@ pub(super) fn outage(stage: &Stage) {
         let restarts = || program.said().contains("restarts after: ").then_some(());
         let restarted = wait::until(SOON, restarts);
         broker.start();
-        assert!(
-            restarted.is_some(),
-            "it did not restart:\n{}",
-            program.said()
-        );
-        let starts = vec![
-            route
-                .committed()
-                .into_iter()
-                .map(Option::unwrap_or_default)
-                .collect(),
-        ];
+        assert!(restarted.is_some(), "it did not restart:\n{}", program.said());
+        let starts = vec![route.committed().into_iter().map(Option::unwrap_or_default).collect()];
         let n_out = route.n_out();
         route.feed(1000);
         route.await_more_than(n_out);
@@ -87,10 +68,7 @@ pub(super) fn outage(stage: &Stage) {
         program.succeeds_within(SOON);
         copy.finish();
         let verdict = route.verify(&starts);
-        stage.say(&format!(
-            "loop {number} seed {}: {}",
-            stage.seed, verdict.counts
-        ));
+        stage.say(&format!("loop {number} seed {}: {}", stage.seed, verdict.counts));
         verdict.at_least_once();
     }
 }
@@ -115,11 +93,7 @@ pub(super) fn panic_restarts(_stage: &Stage) {
             .sink("out", Sink::new(&inside, "out"));
     });
     run(&flow, config(Duration::from_millis(50))).expect("the second execution passes");
-    assert_eq!(
-        panics.load(Ordering::SeqCst),
-        2,
-        "the record comes again once"
-    );
+    assert_eq!(panics.load(Ordering::SeqCst), 2, "the record comes again once");
     let records = broker.records("out").expect("the topic exists");
     let mut texts: Vec<_> = records.iter().filter_map(OwnedRecord::text).collect();
     texts.sort_unstable();
@@ -131,21 +105,12 @@ pub(super) fn panic_restarts(_stage: &Stage) {
 pub(super) fn config_error_never_restarts(stage: &Stage) {
     let (address, topic) = (stage.shared().address.clone(), stage.fresh("absent"));
     let flow = Dataflow::new("misled", move |flow| {
-        flow.source("in", kafka::Source::new(&address, &topic))
-            .map(|_record| ())
-            .discard();
+        flow.source("in", kafka::Source::new(&address, &topic)).map(|_record| ()).discard();
     });
     let begin = Instant::now();
     let error = run(&flow, config(NOTICEABLE)).expect_err("the topic does not exist");
-    assert_eq!(
-        (error.kind(), error.code()),
-        (ErrorKind::Config, codes::UNKNOWN_TOPIC)
-    );
-    assert!(
-        begin.elapsed() < NOTICEABLE,
-        "it waited {:?}",
-        begin.elapsed()
-    );
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Config, codes::UNKNOWN_TOPIC));
+    assert!(begin.elapsed() < NOTICEABLE, "it waited {:?}", begin.elapsed());
 }
 
 /// What cannot be read again cannot restart: refused before anything opens.
@@ -153,19 +118,11 @@ pub(super) fn not_replayable_is_refused(_stage: &Stage) {
     let broker = broker_with(1);
     let inside = broker.clone();
     let flow = Dataflow::new("once", move |flow| {
-        flow.source("in", Once(Source::new(&inside, "in")))
-            .sink("out", Sink::new(&inside, "out"));
+        flow.source("in", Once(Source::new(&inside, "in"))).sink("out", Sink::new(&inside, "out"));
     });
     let error = run(&flow, config(NOTICEABLE)).expect_err("it cannot be read again");
-    assert_eq!(
-        (error.kind(), error.code()),
-        (ErrorKind::Config, codes::BAD_GRAPH)
-    );
-    assert!(
-        error.report().contains("cannot be read again"),
-        "{}",
-        error.report()
-    );
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Config, codes::BAD_GRAPH));
+    assert!(error.report().contains("cannot be read again"), "{}", error.report());
     assert_eq!(broker.len("out").expect("the topic exists"), 0);
 }
 
@@ -178,11 +135,7 @@ impl SourceContract for Once {
     }
 
     fn capabilities(&self) -> SourceCapabilities {
-        SourceCapabilities {
-            replayable: false,
-            redelivers: false,
-            ..self.0.capabilities()
-        }
+        SourceCapabilities { replayable: false, redelivers: false, ..self.0.capabilities() }
     }
 
     fn finder(&self, cx: &OpenContext) -> millstream::Result<Box<dyn PartitionFinder>> {

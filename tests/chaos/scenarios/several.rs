@@ -13,8 +13,7 @@ use crate::wait;
 fn copy(broker: &Broker, name: &str, out: &'static str) -> Dataflow {
     let broker = broker.clone();
     Dataflow::new(name, move |flow| {
-        flow.source("in", Source::new(&broker, "in"))
-            .sink("out", Sink::new(&broker, out));
+        flow.source("in", Source::new(&broker, "in")).sink("out", Sink::new(&broker, out));
     })
 }
 
@@ -26,18 +25,13 @@ pub(super) fn failure_leaves_the_other_alone(_stage: &Stage) {
     }
     let refusing = broker.faults("bad").expect("the topic exists");
     refusing.reject(|record| (record.value() == Some(b"7")).then(|| "not this one".to_owned()));
-    let config = Config {
-        workers: 2,
-        ..Config::default()
-    };
+    let config = Config { workers: 2, ..Config::default() };
     let good = start(&copy(&broker, "one", "good"), config.clone()).expect("the graph is sound");
     let bad = start(&copy(&broker, "two", "bad"), config).expect("the graph is sound");
     let mut producer = broker.producer("in").expect("the topic exists");
     let mut send = |numbers: std::ops::Range<u64>| {
         for number in numbers {
-            producer
-                .send(OwnedRecord::of(number.to_string()))
-                .expect("there is room");
+            producer.send(OwnedRecord::of(number.to_string())).expect("there is room");
         }
     };
     send(0..100);

@@ -101,11 +101,7 @@ pub(super) fn on_kafka(stage: &Stage) {
     program.terminate();
     program.succeeds_within(SOON);
     let verdict = route.verify(&Starts::new());
-    stage.say(&format!(
-        "stalled for {:?}: {said}; {}",
-        length(stage),
-        verdict.counts
-    ));
+    stage.say(&format!("stalled for {:?}: {said}; {}", length(stage), verdict.counts));
     verdict.exactly();
 }
 
@@ -118,11 +114,7 @@ pub(super) fn on_memory(stage: &Stage) {
         .output()
         .expect("this program can be started again");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{said}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     stage.say(said.trim());
 }
 
@@ -132,44 +124,30 @@ pub(crate) fn memory_child() -> ExitCode {
     let seconds = std::env::args().nth(2).and_then(|text| text.parse().ok());
     let stall = Duration::from_secs(seconds.expect("the scenario gives a length"));
     let broker = Broker::new();
-    let large = TopicOptions {
-        max_bytes: 128 * MIB,
-        ..TopicOptions::default()
-    };
+    let large = TopicOptions { max_bytes: 128 * MIB, ..TopicOptions::default() };
     for topic in ["in", "out"] {
-        broker
-            .create_topic_with(topic, 4, large)
-            .expect("the topic is new");
+        broker.create_topic_with(topic, 4, large).expect("the topic is new");
     }
     let mut producer = broker.producer("in").expect("the topic exists");
     for number in 0..N_RECORDS {
         let value = format!("{number:06} {:0>500}", "");
-        producer
-            .send_keyed(format!("k{}", number % 100), value)
-            .expect("there is room");
+        producer.send_keyed(format!("k{}", number % 100), value).expect("there is room");
     }
-    let config = Config {
-        workers: 2,
-        in_flight_bytes: IN_FLIGHT,
-        queue_bytes: QUEUE,
-        ..Config::default()
-    };
+    let config =
+        Config { workers: 2, in_flight_bytes: IN_FLIGHT, queue_bytes: QUEUE, ..Config::default() };
     let sum = config.workers * (config.in_flight_bytes + config.queue_bytes);
     let faults = broker.faults("out").expect("the topic exists");
     faults.freeze();
     let before = Usage::of("self");
     let inside = broker.clone();
     let flow = Dataflow::new("stalled", move |flow| {
-        flow.source("in", Source::new(&inside, "in"))
-            .sink("out", Sink::new(&inside, "out"));
+        flow.source("in", Source::new(&inside, "in")).sink("out", Sink::new(&inside, "out"));
     });
     let handle = start(&flow, config).expect("the graph is sound");
     let said = Bounds::new(before, sum).watch(stall, || Usage::of("self"));
     assert_eq!(broker.len("out").expect("the topic exists"), 0);
     faults.thaw();
-    let all = wait::until(SOON, || {
-        (broker.len("out").ok()? >= N_RECORDS).then_some(())
-    });
+    let all = wait::until(SOON, || (broker.len("out").ok()? >= N_RECORDS).then_some(()));
     assert!(all.is_some(), "not everything came after the stall");
     handle.stop();
     handle.wait().expect("it stops well");
@@ -179,10 +157,7 @@ pub(crate) fn memory_child() -> ExitCode {
         numbers.push(text[..6].parse().expect("it starts with a number"));
     }
     numbers.sort_unstable();
-    assert!(
-        numbers.into_iter().eq(0..N_RECORDS),
-        "something is lost or repeated"
-    );
+    assert!(numbers.into_iter().eq(0..N_RECORDS), "something is lost or repeated");
     println!("stalled for {stall:?}: {said}; {N_RECORDS} records, 0 lost, 0 duplicated");
     ExitCode::SUCCESS
 }

@@ -15,9 +15,7 @@ use crate::wait;
 fn inside(state_dir: &Path, route: &Route) -> PathBuf {
     let folders = std::fs::read_dir(state_dir).expect("the folder is there");
     let mut folders = folders.filter_map(|entry| Some(entry.ok()?.path()));
-    folders
-        .find(|path| path.is_dir())
-        .unwrap_or_else(|| panic!("{} left no folder", route.name))
+    folders.find(|path| path.is_dir()).unwrap_or_else(|| panic!("{} left no folder", route.name))
 }
 
 /// Two runs of one dataflow: the second is refused.
@@ -46,10 +44,7 @@ pub(super) fn damaged(stage: &Stage) {
     bytes[at] ^= 0x10;
     std::fs::write(&file, bytes).expect("it can be written");
     let said = copy.start().fails_within(SOON, 6);
-    assert!(
-        said.contains("E0510") && said.contains("positions"),
-        "byte {at}: {said}"
-    );
+    assert!(said.contains("E0510") && said.contains("positions"), "byte {at}: {said}");
     std::fs::write(&file, whole).expect("it can be written");
     route.feed(1000);
     copy.finish();
@@ -110,9 +105,7 @@ fn goes_on(
         route.feed(1000);
         route.await_all();
     }
-    let said = wait::until(SOON, || {
-        program.said().contains("E0511").then(|| program.said())
-    });
+    let said = wait::until(SOON, || program.said().contains("E0511").then(|| program.said()));
     assert!(said.is_some(), "nothing was said:\n{}", program.said());
     let all = || (route.committed().iter().flatten().sum::<u64>() == route.n_fed()).then_some(());
     assert!(wait::until(SOON, all).is_some(), "the broker was not told");
@@ -142,9 +135,7 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(folder: &Path) -> Option<Self> {
         let mut mount = Command::new("mount");
-        mount
-            .args(["-t", "tmpfs", "-o", "size=64k", "none"])
-            .arg(folder);
+        mount.args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(folder);
         let mounted = mount.output().is_ok_and(|output| output.status.success());
         mounted.then(|| Self(folder.to_owned()))
     }
