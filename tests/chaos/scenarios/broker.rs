@@ -53,11 +53,12 @@ pub(super) fn stop_with_the_sink_down(stage: &Stage) {
         let route = Route::new(stage, &format!("down{number}"), source, sink);
         let copy = route.copy();
         let hurried = copy.clone().env("STOP_DEADLINE", "3s");
-        route.feed(100_000);
+        route.feed(50_000);
         let program = hurried.start();
         route.await_more_than(0);
         wait::pass(rng.millis(0, 300));
         sink.freeze();
+        route.feed(10_000);
         // What the broker has confirmed until now is committed within the interval; then nothing may move.
         wait::pass(Duration::from_secs(2));
         let before = route.committed();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Route;
 use crate::harness::Stage;
-use crate::program::{Pace, Program};
+use crate::program::Pace;
 use crate::rng::Rng;
 use crate::verify::Starts;
 use crate::{scratch, wait};
@@ -115,11 +115,4 @@ pub(super) fn by_sigkill(stage: &Stage) {
         "{} SIGKILLs, {n_records} records: 0 lost, {n_duplicated} duplicated, all inside the replay window",
         stage.loops
     ));
-}
-
-/// Starts the program, lets it run for a random while, and gives it back running.
-pub(super) fn start_and_run(route: &Route, copy: &crate::program::Copy, rng: &mut Rng) -> Program {
-    let program = copy.start();
-    let_run(route, rng);
-    program
 }
