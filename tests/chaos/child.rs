@@ -39,7 +39,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
 fn copy(settings: HashMap<String, String>) -> Dataflow {
     let name = settings["name"].clone();
     Dataflow::new(&name, move |flow| {
-        let lie = settings.get("lie").and_then(|name| Lie::named(name));
+        let lie = settings.get("lie").and_then(|lie| Lie::named(lie));
         let (source, sink) = (source(&settings), sink(&settings));
         let records = match lie {
             Some(lie) => flow.source("in", LyingSource(source, lie)),

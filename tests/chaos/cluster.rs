@@ -33,7 +33,8 @@ impl Cluster {
         own.brokers("up");
         let env = own.brokers("env");
         let address = env.trim().split_once('=').map(|(_, address)| address);
-        own.address = address.expect("`scripts/brokers env` prints one assignment").to_owned();
+        let address = address.expect("`scripts/brokers env` prints one assignment");
+        address.clone_into(&mut own.address);
         own
     }
 

@@ -122,7 +122,7 @@ impl Copy {
     /// Runs it until the end of its input.
     pub(crate) fn finish(&self) {
         let copy = self.clone().arg("until_end", "yes");
-        copy.start().succeeds_within(Duration::from_secs(60));
+        copy.start().succeeds_within(Duration::from_mins(1));
     }
 }
 

@@ -107,8 +107,8 @@ fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
     let mut lanes: HashMap<(u64, u32, String), u64> = HashMap::new();
     let mut copies: HashMap<(u64, u64), u64> = HashMap::new();
     each_line(output, |_partition, _offset, key, value| {
-        let parsed = Parsed::from(key, value);
-        let known = parsed.as_ref().and_then(|p| Some((p, written.get_mut(&p.producer)?)));
+        let read = Parsed::from(key, value);
+        let known = read.as_ref().and_then(|p| Some((p, written.get_mut(&p.producer)?)));
         let Some((parsed, producer)) = known.filter(|(p, w)| w.known.has(p.sequence)) else {
             counts.corrupted += 1;
             return;
@@ -119,8 +119,8 @@ fn first_pass(input: &Path, output: &Path, starts: &Starts) -> Verdict {
             counts.duplicated += 1;
             *copies.entry((parsed.producer, parsed.sequence)).or_default() += 1;
         } else {
-            let (partition, _offset) = producer.place(parsed.sequence);
-            let lane = (parsed.producer, partition, key.to_owned());
+            let from = producer.place(parsed.sequence).0;
+            let lane = (parsed.producer, from, key.to_owned());
             let last = lanes.entry(lane).or_default();
             counts.reordered += u64::from(parsed.sequence < *last);
             *last = parsed.sequence.max(*last);

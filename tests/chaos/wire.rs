@@ -140,9 +140,9 @@ fn ask(address: &str, key: i16, version: i16, body: &Body) -> Result<Answer, Ref
     head.short(key).short(version).int(7).text("chaos");
     let length = small(head.0.len() + body.0.len());
     stream.write_all(&[&length.to_be_bytes(), &head.0[..], &body.0[..]].concat())?;
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let mut bytes = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap_or_default()];
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix)?;
+    let mut bytes = vec![0; usize::try_from(i32::from_be_bytes(prefix)).unwrap_or_default()];
     stream.read_exact(&mut bytes)?;
     let mut answer = Answer { bytes, at: 0 };
     answer.int()?;

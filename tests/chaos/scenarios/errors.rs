@@ -98,18 +98,18 @@ pub(super) fn bad_record_is_set_aside(stage: &Stage) {
     let (good, bad) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let counts = (Arc::clone(&good), Arc::clone(&bad));
     let flow = Dataflow::new(&name, move |flow| {
-        let (good, bad) = (Arc::clone(&counts.0), Arc::clone(&counts.1));
+        let counts = (Arc::clone(&counts.0), Arc::clone(&counts.1));
         let (numbers, errors) = flow
             .source("in", Source::new(&address, &from).until_end())
             .try_map(parse)
             .named("parse")
             .split_errors();
         numbers.for_each(move |_number| {
-            good.fetch_add(1, Ordering::SeqCst);
+            counts.0.fetch_add(1, Ordering::SeqCst);
         });
         errors.for_each(move |error| {
             assert_eq!(error.record.text(), Some("not a number"));
-            bad.fetch_add(1, Ordering::SeqCst);
+            counts.1.fetch_add(1, Ordering::SeqCst);
         });
     });
     let counted = run(&flow, Config::default()).expect("it goes on");

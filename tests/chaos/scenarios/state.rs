@@ -105,8 +105,8 @@ fn goes_on(
         route.feed(1000);
         route.await_all();
     }
-    let said = wait::until(SOON, || program.said().contains("E0511").then(|| program.said()));
-    assert!(said.is_some(), "nothing was said:\n{}", program.said());
+    let told = wait::until(SOON, || program.said().contains("E0511").then_some(()));
+    assert!(told.is_some(), "nothing was said:\n{}", program.said());
     let all = || (route.committed().iter().flatten().sum::<u64>() == route.n_fed()).then_some(());
     assert!(wait::until(SOON, all).is_some(), "the broker was not told");
     match mended {

@@ -13,8 +13,8 @@ type Spoil = fn(&mut Vec<String>);
 
 /// Each fault is counted where it belongs, by both passes alike.
 pub(super) fn notice_every_fault(stage: &Stage) {
-    let lines = Feeder::new(1, stage.seed).lines(500);
-    let text = std::fs::read_to_string(lines).expect("it was written");
+    let written = Feeder::new(1, stage.seed).lines(500);
+    let text = std::fs::read_to_string(written).expect("it was written");
     let input: Vec<String> = text.lines().map(str::to_owned).collect();
     let good: Vec<String> = input.iter().filter(|line| line.contains(" keep ")).cloned().collect();
     let expected = good.len() as u64;
