@@ -38,6 +38,11 @@ impl Positions {
         }
     }
 
+    /// The positions taken last were not stored: they count as changed still.
+    pub(crate) fn not_stored(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).changed = true;
+    }
+
     /// All positions, when something changed since the last call.
     pub(crate) fn take_changed(&self) -> Option<PositionMap> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

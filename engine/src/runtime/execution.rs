@@ -20,6 +20,9 @@ use crate::stage::catch;
 /// How long closing may take after a failure, beside what a graceful stop may.
 const CLOSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
+/// How long the coordinator waits at most before it looks: what readers have confirmed on their interval is stored soon after.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Finds the partitions of one source, and knows those that are being read.
 struct Finding {
     source: Arc<str>,
@@ -172,18 +175,14 @@ impl Execution {
         let mut running = self.shared.config.workers;
         let mut next_find = Instant::now() + self.shared.config.find_interval;
         let mut deadline = None;
+        let mut storing = true;
         while running > 0 {
-            match ended.recv_timeout(self.shared.config.commit_interval) {
+            match ended.recv_timeout(self.shared.config.commit_interval.min(LOOK)) {
                 Ok(()) => running -= 1,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return true,
             }
-            if let Err(error) = self.store_positions() {
-                tracing::error!(
-                    "{}\nThe dataflow goes on; a restart repeats more.",
-                    error.report()
-                );
-            }
+            self.store_on_interval(&mut storing);
             if Instant::now() >= next_find && self.shared.stop() == Stop::No {
                 next_find = Instant::now() + self.shared.config.find_interval;
                 self.find_while_running();
@@ -193,6 +192,18 @@ impl Execution {
             }
         }
         true
+    }
+
+    /// Stores positions; a folder that cannot be written is tried again each time, and spoken of once.
+    fn store_on_interval(&mut self, storing: &mut bool) {
+        match self.store_positions() {
+            Ok(()) => *storing = true,
+            Err(error) if std::mem::take(storing) => tracing::error!(
+                "{}\nThe dataflow goes on and tries again; until that succeeds, a restart repeats more.",
+                error.report()
+            ),
+            Err(_again) => {}
+        }
     }
 
     /// Past the stop deadline what is left is given up; past the grace after that, a worker is stuck.
@@ -249,7 +260,9 @@ impl Execution {
 
     fn store_positions(&mut self) -> Result<()> {
         match (&mut self.store, self.shared.positions.take_changed()) {
-            (Some(store), Some(positions)) => store.store(positions),
+            (Some(store), Some(positions)) => {
+                store.store(positions).inspect_err(|_error| self.shared.positions.not_stored())
+            }
             _ => Ok(()),
         }
     }
