@@ -44,10 +44,8 @@ pub(crate) fn run(batches: Vec<RecordBatch>, n_batches: usize) -> (Tally, Tally)
                 .map(|parsed| parsed.map(mark))
                 .filter(|parsed: &Parsed| parsed.as_ref().map_or(true, is_wanted))
                 .ok_err(|parsed| parsed);
-            let (ok, errors) = (
-                ok.container::<Vec<Event>>(),
-                errors.container::<Vec<Box<ErrorRecord>>>(),
-            );
+            let (ok, errors) =
+                (ok.container::<Vec<Event>>(), errors.container::<Vec<Box<ErrorRecord>>>());
             take(ok, &events, Tally::event).probe_with(&probe);
             take(errors, &failures, |tally, error| tally.error(error)).probe_with(&probe);
         });
@@ -82,12 +80,7 @@ fn source<'s>(
             let mut output = output.activate();
             let mut session = output.session(&*capability);
             let until = n_batches.min(done + FUEL);
-            for batch in batches
-                .iter()
-                .cycle()
-                .skip(done % batches.len())
-                .take(until - done)
-            {
+            for batch in batches.iter().cycle().skip(done % batches.len()).take(until - done) {
                 for record in batch.iter() {
                     let parsed = parse(record.value_or_empty());
                     session

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream::ErrorRecord;
 
-use crate::measure::Seen;
+use crate::run::Seen;
 use crate::steps::{Event, digest};
 
 /// Sums of one side, kept by the thread that works.
@@ -25,9 +25,7 @@ impl Tally {
     pub(crate) fn error(&mut self, error: &ErrorRecord) {
         let record = &error.record;
         let bytes = [&record.key, &record.value].into_iter().flatten().flatten();
-        let bytes = bytes
-            .chain(error.error.as_bytes())
-            .chain(error.step.as_bytes());
+        let bytes = bytes.chain(error.error.as_bytes()).chain(error.step.as_bytes());
         self.n_items += 1;
         self.sum += bytes.map(|byte| u64::from(*byte)).sum::<u64>() + record.position;
     }
@@ -43,10 +41,7 @@ pub(crate) struct Tallies {
 impl Tallies {
     pub(crate) const fn new() -> Self {
         const ZERO: AtomicU64 = AtomicU64::new(0);
-        Self {
-            events: [ZERO; 2],
-            errors: [ZERO; 2],
-        }
+        Self { events: [ZERO; 2], errors: [ZERO; 2] }
     }
 
     pub(crate) fn set_events(&self, tally: &Tally) {
