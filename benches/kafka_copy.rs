@@ -89,7 +89,8 @@ impl Setting for Copies {
 
 fn ours(arguments: &[String]) -> Seen {
     let [brokers, from, to] = arguments else { panic!("three arguments") };
-    let source = kafka::Source::new(brokers, from).until_end();
+    // A group of its own: it reads from the beginning, not from where the run before has come.
+    let source = kafka::Source::new(brokers, from).with_group(to).until_end();
     let sink = kafka::Sink::new(brokers, to).with_compression(kafka::Compression::Lz4);
     let flow = Dataflow::new("copy", move |flow| {
         let (good, bad) = flow
