@@ -1,6 +1,5 @@
 //! The outputs of a fused operator during one batch, and what becomes of failures.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,8 +19,16 @@ use crate::stage::{Cx, Failure, Output, Panicked, Route, StepId};
 pub(crate) struct OperatorContext {
     pub(crate) build: Rc<Build>,
     pub(crate) counters: Arc<StepCounters>,
-    stages: HashMap<StepId, Arc<StepCounters>>,
+    stages: Vec<Stage>,
     step: StepId,
+}
+
+/// A stage as its failures name and count it.
+#[derive(Debug)]
+struct Stage {
+    step: StepId,
+    label: String,
+    counters: Arc<StepCounters>,
 }
 
 impl OperatorContext {
@@ -33,32 +40,41 @@ impl OperatorContext {
         stages: &[StepId],
     ) -> Self {
         let metrics = &build.shared.metrics;
-        let count =
-            |id: StepId, of: &'static str| metrics.step(&build.label(id).0, of, build.worker);
+        let count = |step: StepId, of: &'static str| {
+            let label = build.label(step).0;
+            let counters = metrics.step(&label, of, build.worker);
+            Stage {
+                step,
+                label,
+                counters,
+            }
+        };
         let kinds = build
             .steps
             .borrow()
             .iter()
             .map(|s| s.kind)
             .collect::<Vec<_>>();
+        let own = count(step, kind);
+        let others = stages.iter().filter(|s| **s != step);
+        let others = others.map(|s| count(*s, kinds[s.0 as usize]));
         Self {
-            counters: count(step, kind),
-            stages: stages
-                .iter()
-                .filter(|s| **s != step)
-                .map(|s| (*s, count(*s, kinds[s.0 as usize])))
-                .collect(),
+            counters: Arc::clone(&own.counters),
+            stages: others.chain([own]).collect(),
             build: Rc::clone(build),
             step,
         }
     }
 
+    /// The stage of a failure; stages are few, and looking through them is cheaper than hashing.
+    fn stage(&self, step: StepId) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.step == step)
+    }
+
     fn count_error(&self, step: StepId) {
-        self.stages
-            .get(&step)
-            .unwrap_or(&self.counters)
-            .errors
-            .fetch_add(1, Ordering::Relaxed);
+        let stage = self.stage(step);
+        let counters = stage.map_or(&self.counters, |stage| &stage.counters);
+        counters.errors.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Stops the dataflow after a panic that was caught at this operator's edge.
@@ -158,7 +174,10 @@ impl<O: Output> Ports<'_, O> {
         let build = &self.cx.build;
         ErrorRecord {
             dataflow: build.shared.dataflow.to_string(),
-            step: build.label(failure.step).0,
+            step: self
+                .cx
+                .stage(failure.step)
+                .map_or_else(|| build.label(failure.step).0, |s| s.label.clone()),
             code: failure.code.to_string(),
             error: failure.error.to_string(),
             record: cx

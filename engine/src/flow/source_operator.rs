@@ -214,25 +214,35 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
             }
             Stop::Now => return Ok(()),
         }
+        if self.capabilities.is_empty() {
+            return Ok(());
+        }
+        let ended = self.read_batches(state)?;
+        self.errors.flush(|port| self.capabilities[port].clone());
+        if ended {
+            self.capabilities.clear();
+        }
+        Ok(())
+    }
+
+    /// Works off some batches, all in one epoch; says whether the source has ended.
+    fn read_batches(&mut self, state: &mut SourceState) -> Result<bool> {
         for _ in 0..FUEL {
-            if self.capabilities.is_empty() {
-                return Ok(());
-            }
             if !state.ledger.has_room() {
                 state.blocked = true;
-                return Ok(());
+                return Ok(false);
             }
             let Some(feed) = &mut state.feed else {
-                return Ok(());
+                return Ok(false);
             };
             match feed.next()? {
                 Next::Batch(batch) => self.work(state, batch)?,
-                Next::Empty => return Ok(()),
-                Next::End => self.capabilities.clear(),
+                Next::Empty => return Ok(false),
+                Next::End => return Ok(true),
             }
         }
         state.activate();
-        Ok(())
+        Ok(false)
     }
 
     /// Downgrades the capabilities to the epoch of now.
@@ -269,7 +279,6 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         if let Some(stop) = stop {
             return Err(stop);
         }
-        self.errors.flush(|port| self.capabilities[port].clone());
         let bytes = if given == 0 { 0 } else { given.max(n_bytes) };
         state.ledger.charge(epoch, bytes, n_records, ingest);
         self.recycle(state, batch);

@@ -3,8 +3,9 @@
 //! Invariant: between a reader's thread and its worker there are at most `queue_batches` batches of `queue_bytes` together, one
 //! oversized record apart.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
@@ -41,6 +42,10 @@ pub(crate) struct Control {
     pub(crate) confirmed: AtomicU64,
     /// Bytes in the channel.
     pub(crate) queued_bytes: AtomicUsize,
+    /// The reader's thread, which sleeps while it finds the channel full and `is_waiting` is set.
+    pub(crate) reader: OnceLock<Thread>,
+    /// The reader waits until half of the channel is free: woken for every slot it would do little but wake up.
+    pub(crate) is_waiting: AtomicBool,
     /// The worker takes no more batches.
     pub(crate) stopped: AtomicBool,
     /// The reader confirms what is confirmed, closes and ends.
@@ -84,6 +89,24 @@ pub(crate) struct LocalFeed {
     unconfirmed: u64,
     confirmed_at: u64,
     stopped: bool,
+}
+
+impl ThreadFeed {
+    /// Wakes a reader that waits for room, once half of the channel is free.
+    fn wake_reader(&self) {
+        if self.control.is_waiting.load(Ordering::SeqCst)
+            && is_half_free(self.events.len(), self.events.capacity())
+            && self.control.is_waiting.swap(false, Ordering::SeqCst)
+            && let Some(reader) = self.control.reader.get()
+        {
+            reader.unpark();
+        }
+    }
+}
+
+/// Whether half of a channel of so many entries is free.
+pub(crate) fn is_half_free(n_entries: usize, capacity: Option<usize>) -> bool {
+    capacity.is_none_or(|capacity| n_entries <= capacity / 2)
 }
 
 impl LocalFeed {
@@ -175,6 +198,7 @@ impl Feed {
                     feed.control
                         .queued_bytes
                         .fetch_sub(batch.n_bytes(), Ordering::AcqRel);
+                    feed.wake_reader();
                     Ok(Next::Batch(batch))
                 }
                 Ok(Event::End) => Ok(Next::End),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, SendTimeoutError};
+use crossbeam_channel::{RecvTimeoutError, SendTimeoutError, TrySendError};
 
-use super::feed::{Event, ReaderEnd, interval_micros};
+use super::feed::{Event, ReaderEnd, interval_micros, is_half_free};
 use super::{Shared, Wake};
 use crate::batch::RecordBatch;
 use crate::error::{Error, ErrorKind, Result, codes};
@@ -151,13 +151,26 @@ impl ReaderThread {
         };
         self.wake.wake();
         while !self.closing() {
-            match self.end.events.send_timeout(event, PATIENCE) {
+            self.wait_for_room();
+            match self.end.events.try_send(event) {
                 Ok(()) => return self.wake.wake(),
-                Err(SendTimeoutError::Timeout(back)) => event = back,
-                Err(SendTimeoutError::Disconnected(_)) => return,
+                Err(TrySendError::Full(back)) => event = back,
+                Err(TrySendError::Disconnected(_)) => return,
             }
             self.confirm_on_interval(reader, confirmer);
         }
+    }
+
+    /// Sleeps until half of the channel is free, at most `PATIENCE`.
+    fn wait_for_room(&self) {
+        let control = &self.end.control;
+        control.reader.get_or_init(std::thread::current);
+        control.is_waiting.store(true, Ordering::SeqCst);
+        // Looked at after the flag was set: the worker either sees the flag or had made the room before.
+        if !is_half_free(self.end.events.len(), self.end.events.capacity()) {
+            std::thread::park_timeout(PATIENCE);
+        }
+        control.is_waiting.store(false, Ordering::SeqCst);
     }
 
     fn emptied(&self, reader: &mut dyn Reader) -> RecordBatch {
