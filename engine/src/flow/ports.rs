@@ -40,11 +40,11 @@ impl OperatorContext {
         stages: &[StepId],
     ) -> Self {
         let metrics = &build.shared.metrics;
-        let count = |step: StepId, of: &'static str| {
-            let label = build.label(step).0;
+        let count = |id: StepId, of: &'static str| {
+            let label = build.label(id).0;
             let counters = metrics.step(&label, of, build.worker);
             Stage {
-                step,
+                step: id,
                 label,
                 counters,
             }
