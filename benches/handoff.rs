@@ -6,32 +6,38 @@
 
 #[path = "baselines/channel.rs"]
 mod channel;
+#[path = "support/contest.rs"]
+mod contest;
 #[path = "support/events.rs"]
 mod events;
-#[path = "support/measure.rs"]
-mod measure;
 #[path = "support/replay.rs"]
 mod replay;
+#[path = "support/run.rs"]
+mod run;
+#[path = "support/swap.rs"]
+mod swap;
 #[path = "support/touch.rs"]
 mod touch;
 
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-use measure::{Contender, Contest, Seen, contest, scaled};
+use contest::{Contest, contest};
 use millstream::prelude::*;
 use millstream::source::Placement;
 use replay::Replay;
+use run::{Contender, Seen, scaled};
+use swap::swap;
 use touch::touch;
 
 const CONTENDERS: &[Contender] = &[
-    Contender { name: "ours", limit: f64::INFINITY, run: ours },
-    Contender { name: "channel", limit: 1.3, run: by_channel },
+    Contender { name: "ours", limit: None, run: ours },
+    Contender { name: "channel", limit: Some(1.3), run: by_channel },
 ];
 
 /// Batches of one run.
 fn n_batches() -> u64 {
-    scaled(1_000_000, 1000)
+    scaled(55_000, 100) * events::N_BATCHES as u64
 }
 
 fn main() -> ExitCode {
@@ -43,7 +49,7 @@ fn main() -> ExitCode {
         n_rounds: 9,
         contenders: CONTENDERS,
     };
-    contest(&handoff, || ())
+    contest(&handoff, || Some(()))
 }
 
 /// Number and sum of the records, once the dataflow has let go of the closure that counted them.
@@ -70,6 +76,7 @@ fn ours(_arguments: &[String]) -> Seen {
         let replay = Replay {
             prepare: events::prepare,
             n_batches: n_batches(),
+            refill: swap,
             placement: Placement::OwnThread,
         };
         let mut counting = Counting::default();

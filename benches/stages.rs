@@ -4,38 +4,44 @@
 //! bytes, the step and the reason as text. Baselines: the same as one loop over the same batches, and as one stock timely
 //! operator per closure. Not measured: reading from anywhere, writing to anywhere, more than one worker.
 
+#[path = "support/contest.rs"]
+mod contest;
 #[path = "support/events.rs"]
 mod events;
-#[path = "support/measure.rs"]
-mod measure;
 #[path = "support/replay.rs"]
 mod replay;
+#[path = "support/run.rs"]
+mod run;
 #[path = "baselines/stages_loop.rs"]
 mod stages_loop;
 #[path = "baselines/stages_stock.rs"]
 mod stages_stock;
 #[path = "support/steps.rs"]
 mod steps;
+#[path = "support/swap.rs"]
+mod swap;
 #[path = "support/tally.rs"]
 mod tally;
 
 use std::process::ExitCode;
 
-use measure::{Contender, Contest, Seen, contest, scaled};
+use contest::{Contest, contest};
 use millstream::prelude::*;
 use millstream::source::Placement;
 use replay::Replay;
+use run::{Contender, Seen, scaled};
+use swap::swap;
 use tally::{Tallies, Tally};
 
 const CONTENDERS: &[Contender] = &[
-    Contender { name: "ours", limit: f64::INFINITY, run: ours },
-    Contender { name: "loop", limit: 1.2, run: by_loop },
-    Contender { name: "stock", limit: 0.35, run: by_stock },
+    Contender { name: "ours", limit: None, run: ours },
+    Contender { name: "loop", limit: Some(1.2), run: by_loop },
+    Contender { name: "stock", limit: Some(0.35), run: by_stock },
 ];
 
 /// Batches of one run: the loop then takes more than a second, which shorter runs would need to warm up.
 fn n_batches() -> usize {
-    scaled(500_000, 1000)
+    scaled(27_000, 100) * events::N_BATCHES
 }
 
 fn main() -> ExitCode {
@@ -47,7 +53,7 @@ fn main() -> ExitCode {
         n_rounds: 7,
         contenders: CONTENDERS,
     };
-    contest(&stages, || ())
+    contest(&stages, || Some(()))
 }
 
 static TALLIES: Tallies = Tallies::new();
@@ -74,6 +80,7 @@ fn ours(_arguments: &[String]) -> Seen {
         let replay = Replay {
             prepare: events::prepare,
             n_batches: n_batches() as u64,
+            refill: swap,
             placement: Placement::Worker,
         };
         let (good, bad) = flow

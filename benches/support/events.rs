@@ -3,7 +3,7 @@
 use millstream::batch::{BATCH_BYTES, NO_TIME, Origin, RecordBatch};
 
 /// Batches that are prepared: as many as fill the queue between a reader and its worker, and one at each end of it.
-const N_BATCHES: usize = 18;
+pub(crate) const N_BATCHES: usize = 18;
 
 /// Records of one batch.
 pub(crate) const N_RECORDS: usize = BATCH_BYTES / (KEY_BYTES + VALUE_BYTES);

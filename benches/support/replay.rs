@@ -1,4 +1,4 @@
-//! A source that hands out the same prepared batches again and again, without copying one: it costs next to nothing itself.
+//! A source that hands out the same prepared batches again and again: where it swaps them, it costs next to nothing itself.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use millstream::{Error, Result};
 pub(crate) struct Replay {
     pub(crate) prepare: fn() -> Vec<RecordBatch>,
     pub(crate) n_batches: u64,
+    /// Puts the next prepared batch in the place of one that came back.
+    pub(crate) refill: fn(&mut RecordBatch, &mut VecDeque<RecordBatch>),
     pub(crate) placement: Placement,
 }
 
@@ -41,6 +43,7 @@ impl Source for Replay {
     fn reader(&self, _cx: ReaderContext) -> Result<Box<dyn Reader>> {
         Ok(Box::new(ReplayReader {
             prepared: (self.prepare)().into(),
+            refill: self.refill,
             left: self.n_batches,
             confirmed: 0,
         }))
@@ -74,6 +77,7 @@ impl PartitionFinder for OnePartition {
 
 struct ReplayReader {
     prepared: VecDeque<RecordBatch>,
+    refill: fn(&mut RecordBatch, &mut VecDeque<RecordBatch>),
     left: u64,
     confirmed: u64,
 }
@@ -84,14 +88,13 @@ impl Reader for ReplayReader {
     }
 
     fn read(&mut self, batch: &mut RecordBatch, _wait: Duration) -> Result<Read> {
-        if !batch.is_empty() {
-            self.prepared.push_back(std::mem::take(batch));
-        }
         if self.left == 0 {
             return Ok(Read::End);
         }
-        let next = self.prepared.pop_front();
-        *batch = next.ok_or_else(|| Error::config("replay more batches than are prepared"))?;
+        (self.refill)(batch, &mut self.prepared);
+        if batch.is_empty() {
+            return Err(Error::config("replay more batches than are prepared"));
+        }
         self.left -= 1;
         Ok(Read::Records)
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream::ErrorRecord;
 
-use crate::measure::Seen;
+use crate::run::Seen;
 use crate::steps::{Event, digest};
 
 /// Sums of one side, kept by the thread that works.

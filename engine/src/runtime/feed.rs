@@ -3,8 +3,9 @@
 //! Invariant: between a reader's thread and its worker there are at most `queue_batches` batches of `queue_bytes` together, one
 //! oversized record apart.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
@@ -39,8 +40,16 @@ pub(crate) enum Event {
 pub(crate) struct Control {
     /// Batches that are durable, since the reader opened.
     pub(crate) confirmed: AtomicU64,
+    /// Batches that the channel holds.
+    max_batches: usize,
+    /// Bytes that it holds, one larger batch apart.
+    max_bytes: usize,
     /// Bytes in the channel.
     pub(crate) queued_bytes: AtomicUsize,
+    /// The reader's thread, which sleeps while it finds the channel full and `is_waiting` is set.
+    pub(crate) reader: OnceLock<Thread>,
+    /// The reader waits until half of the channel is free: woken for every slot it would do little but wake up.
+    pub(crate) is_waiting: AtomicBool,
     /// The worker takes no more batches.
     pub(crate) stopped: AtomicBool,
     /// The reader confirms what is confirmed, closes and ends.
@@ -84,6 +93,33 @@ pub(crate) struct LocalFeed {
     unconfirmed: u64,
     confirmed_at: u64,
     stopped: bool,
+}
+
+impl ThreadFeed {
+    /// Wakes a reader that waits for room, once half of the channel is free.
+    fn wake_reader(&self) {
+        if self.control.is_waiting.load(Ordering::SeqCst)
+            && self.control.is_half_free(self.events.len())
+            && self.control.is_waiting.swap(false, Ordering::SeqCst)
+            && let Some(reader) = self.control.reader.get()
+        {
+            reader.unpark();
+        }
+    }
+}
+
+impl Control {
+    /// Whether half of the channel is free, batches and bytes.
+    pub(crate) fn is_half_free(&self, n_queued: usize) -> bool {
+        n_queued <= self.max_batches / 2
+            && self.queued_bytes.load(Ordering::Acquire) <= self.max_bytes / 2
+    }
+
+    /// Whether so many bytes more fit; a single batch of any size does.
+    pub(crate) fn takes(&self, bytes: usize) -> bool {
+        let queued = self.queued_bytes.load(Ordering::Acquire);
+        queued == 0 || queued + bytes <= self.max_bytes
+    }
 }
 
 impl LocalFeed {
@@ -139,12 +175,14 @@ pub(crate) fn interval_micros(shared: &Shared) -> u64 {
 
 impl Feed {
     /// The two ends of a reader's thread.
-    pub(crate) fn pair(queue_batches: usize) -> (Self, ReaderEnd) {
+    pub(crate) fn pair(queue_batches: usize, queue_bytes: usize) -> (Self, ReaderEnd) {
         let (events, from_reader) = bounded(queue_batches);
         let (to_reader, emptied) = bounded(queue_batches + 2);
         let (assign, assignments) = bounded(64);
         let (done, ended) = bounded(1);
-        let control = Arc::new(Control::default());
+        let control =
+            Control { max_batches: queue_batches, max_bytes: queue_bytes, ..Control::default() };
+        let control = Arc::new(control);
         let feed = ThreadFeed {
             events: from_reader,
             emptied: to_reader,
@@ -163,6 +201,7 @@ impl Feed {
             Self::Thread(feed) => match feed.events.try_recv() {
                 Ok(Event::Batch(batch)) => {
                     feed.control.queued_bytes.fetch_sub(batch.n_bytes(), Ordering::AcqRel);
+                    feed.wake_reader();
                     Ok(Next::Batch(batch))
                 }
                 Ok(Event::End) => Ok(Next::End),

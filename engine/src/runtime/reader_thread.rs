@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, SendTimeoutError};
+use crossbeam_channel::{SendTimeoutError, TrySendError};
 
 use super::feed::{Event, ReaderEnd, interval_micros};
 use super::{Shared, Wake};
@@ -147,35 +147,40 @@ impl ReaderThread {
 
     /// Hands a batch to the worker; while the channel is full, confirmations and closing go on.
     fn send(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer, batch: RecordBatch) {
+        let control = &self.end.control;
         let bytes = batch.n_bytes();
-        let queued = &self.end.control.queued_bytes;
-        while queued.load(Ordering::Acquire) > 0
-            && queued.load(Ordering::Acquire) + bytes > self.shared.config.queue_bytes
-        {
+        while !control.takes(bytes) && !self.closing() {
             self.wake.wake();
-            match self.end.emptied.recv_timeout(PATIENCE) {
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            if self.closing() {
-                return;
-            }
+            self.wait_for_room(bytes);
             self.confirm_on_interval(reader, confirmer);
         }
-        queued.fetch_add(bytes, Ordering::AcqRel);
+        control.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
         let mut event = match self.end.events.try_send(Event::Batch(batch)) {
             Ok(()) => return self.wake.wake(),
             Err(full) => full.into_inner(),
         };
         self.wake.wake();
         while !self.closing() {
-            match self.end.events.send_timeout(event, PATIENCE) {
+            self.wait_for_room(0);
+            match self.end.events.try_send(event) {
                 Ok(()) => return self.wake.wake(),
-                Err(SendTimeoutError::Timeout(back)) => event = back,
-                Err(SendTimeoutError::Disconnected(_)) => return,
+                Err(TrySendError::Full(back)) => event = back,
+                Err(TrySendError::Disconnected(_)) => return,
             }
             self.confirm_on_interval(reader, confirmer);
         }
+    }
+
+    /// Sleeps until half of the channel is free and `bytes` more fit, at most `PATIENCE`.
+    fn wait_for_room(&self, bytes: usize) {
+        let control = &self.end.control;
+        control.reader.get_or_init(std::thread::current);
+        control.is_waiting.store(true, Ordering::SeqCst);
+        // Looked at after the flag was set: the worker either sees the flag or had made the room before.
+        if !control.is_half_free(self.end.events.len()) || !control.takes(bytes) {
+            std::thread::park_timeout(PATIENCE);
+        }
+        control.is_waiting.store(false, Ordering::SeqCst);
     }
 
     fn emptied(&self, reader: &mut dyn Reader) -> RecordBatch {

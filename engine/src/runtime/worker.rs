@@ -128,7 +128,8 @@ impl WorkerFlow {
                 slot.name,
             ))));
         }
-        let (feed, end) = Feed::pair(self.shared.config.queue_batches);
+        let (feed, end) =
+            Feed::pair(self.shared.config.queue_batches, self.shared.config.queue_bytes);
         let wake = slot.state.borrow().wake.clone();
         let on_failure = slot.on_failure;
         let thread = ReaderThread {

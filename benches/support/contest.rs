@@ -1,8 +1,7 @@
-//! Holds contenders against each other: every run is a process of its own, and the runs of a round follow one another.
+//! Holds contenders against each other by what they cost: the runs of a round follow one another, each in a process of its own.
 //!
-//! A bench's `main` calls [`contest`]. Started by hand it starts itself once per run with `--run CONTENDER ARGUMENTS…`, so that
-//! processor time, peak memory and the allocator's state belong to that run alone, threads of client libraries included.
-//! Invariant: a result is printed only when all contenders have seen the same.
+//! A bench's `main` calls [`contest`]. Started by hand it starts itself once per run. Invariant: a result is printed only when
+//! all contenders have seen the same.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,22 +10,10 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// What a run has seen, by name: counts and checksums that must be equal for all contenders.
-pub(crate) type Seen = BTreeMap<String, u64>;
-
-/// One way to do the work.
-pub(crate) struct Contender {
-    pub(crate) name: &'static str,
-    /// The ratio of ours to this one that must be kept; infinite for ours.
-    pub(crate) limit: f64,
-    /// Does the work with the arguments that [`Setting::prepare`] gave.
-    pub(crate) run: fn(&[String]) -> Seen,
-}
+use crate::run::{Contender, Run, Seen, figures, is_smoke, median, rounded, run_if_asked, spread};
 
 /// A question and who is to answer it.
 pub(crate) struct Contest {
@@ -44,7 +31,7 @@ pub(crate) struct Contest {
 /// What runs need around them, and leave behind them.
 pub(crate) trait Setting {
     /// Prepares a run and returns its arguments.
-    fn prepare(&mut self, _contender: &str, _round: usize) -> Vec<String> {
+    fn prepare(&mut self) -> Vec<String> {
         Vec::new()
     }
 
@@ -52,37 +39,29 @@ pub(crate) trait Setting {
     fn left_behind(&mut self, _arguments: &[String]) -> Seen {
         Seen::new()
     }
+
+    /// Takes away what a run has left behind.
+    fn tidy_up(&mut self, _arguments: &[String]) {}
+
+    /// Takes away the rest.
+    fn close(&mut self) {}
 }
 
 /// Nothing around the runs.
 impl Setting for () {}
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Run {
-    cpu_seconds: f64,
-    wall_seconds: f64,
-    resident_mb: f64,
-    seen: Seen,
-}
-
-/// Whether this is the brief run that only shows that the bench works.
-pub(crate) fn is_smoke() -> bool {
-    std::env::var_os("MILLSTREAM_BENCH_SMOKE").is_some()
-}
-
-/// `full`, or `smoke` in a brief run.
-pub(crate) fn scaled<N>(full: N, smoke: N) -> N {
-    if is_smoke() { smoke } else { full }
-}
-
-/// Runs the contest, or the one run that this process was started for. `open` is called only for the former.
-pub(crate) fn contest<S: Setting>(contest: &Contest, open: impl FnOnce() -> S) -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let Some(at) = arguments.iter().position(|argument| argument == "--run") {
-        contest.run_one(&arguments[at + 1], &arguments[at + 2..]);
+/// Runs the contest, or the one run that this process was started for. `open` is called only for the former; `None` is a broker
+/// that is missing.
+pub(crate) fn contest<S: Setting>(contest: &Contest, open: impl FnOnce() -> Option<S>) -> ExitCode {
+    if run_if_asked(contest.contenders) {
         return ExitCode::SUCCESS;
     }
-    let rounds = contest.run_all(&mut open());
+    let Some(mut setting) = open() else {
+        println!("SKIPPED: {} needs MILLSTREAM_TEST_KAFKA", contest.name);
+        return if is_smoke() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
+    let rounds = contest.run_all(&mut setting);
+    setting.close();
     println!("{}", contest.result(&rounds));
     ExitCode::SUCCESS
 }
@@ -91,17 +70,6 @@ pub(crate) fn contest<S: Setting>(contest: &Contest, open: impl FnOnce() -> S) -
 type Round = Vec<Run>;
 
 impl Contest {
-    fn run_one(&self, name: &str, arguments: &[String]) {
-        let started = Instant::now();
-        let contender = self.contenders.iter().find(|c| c.name == name);
-        let contender = contender.expect("the parent names a contender");
-        let seen = (contender.run)(arguments);
-        let wall_seconds = started.elapsed().as_secs_f64();
-        let (cpu_seconds, resident_mb) = usage();
-        let run = Run { cpu_seconds, wall_seconds, resident_mb, seen };
-        println!("{}", json!(run));
-    }
-
     fn run_all(&self, setting: &mut impl Setting) -> Vec<Round> {
         let n_rounds = if is_smoke() { 1 } else { self.n_rounds };
         (0..n_rounds).map(|round| self.run_round(round, setting)).collect()
@@ -114,11 +82,12 @@ impl Contest {
         for turn in 0..n {
             let at = (round + turn) % n;
             let name = self.contenders[at].name;
-            let arguments = setting.prepare(name, round);
+            let arguments = setting.prepare();
             let mut run = start(name, &arguments);
             if round == 0 {
                 run.seen.extend(setting.left_behind(&arguments));
             }
+            setting.tidy_up(&arguments);
             eprintln!(
                 "round {round}: {name} {:.3} {}, {:.2} s of CPU, {:.2} s wall, {:.0} MB",
                 self.cost(&run),
@@ -194,47 +163,6 @@ fn start(name: &str, arguments: &[String]) -> Run {
         .stderr(Stdio::inherit())
         .output()
         .expect("this program can be started again");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{name} failed: {text}");
-    let last = text.lines().last().unwrap_or_default();
-    serde_json::from_str(last).expect("a run prints its figures as its last line")
-}
-
-/// Processor seconds of all threads of this process, and its peak resident memory in megabytes.
-#[expect(unsafe_code, reason = "the standard library does not tell what a process has used")]
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn usage() -> (f64, f64) {
-    // SAFETY: `getrusage` fills the structure that it is given, for which all zeroes is a valid value.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
-        usage
-    };
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    let cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-    (cpu_seconds, usage.ru_maxrss as f64 / 1000.0)
-}
-
-/// The middle value; of two middle ones their mean.
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        f64::midpoint(values[middle - 1], values[middle])
-    }
-}
-
-/// The smallest and the largest, for people.
-fn spread(values: impl Iterator<Item = f64> + Clone) -> String {
-    let least = values.clone().fold(f64::INFINITY, f64::min);
-    let most = values.fold(0.0, f64::max);
-    format!("{least:.3}–{most:.3}")
-}
-
-/// Four digits after the point: more would be noise.
-fn rounded(value: f64) -> f64 {
-    (value * 1e4).round() / 1e4
+    assert!(output.status.success(), "{name} failed");
+    figures(&output.stdout)
 }
