@@ -63,7 +63,8 @@ fn main() -> ExitCode {
         return if is_smoke() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
     let n_rounds = if is_smoke() { 1 } else { N_ROUNDS };
-    let rounds: Vec<[Measured; 2]> = (0..n_rounds).map(|round| measure_round(&mut topics, round)).collect();
+    let rounds: Vec<[Measured; 2]> =
+        (0..n_rounds).map(|round| measure_round(&mut topics, round)).collect();
     println!("{}", result(&rounds));
     ExitCode::SUCCESS
 }
@@ -155,7 +156,9 @@ fn by_plain(arguments: &[String]) -> Seen {
 }
 
 fn result(rounds: &[[Measured; 2]]) -> Value {
-    let over = |at: usize, of: fn(&Measured) -> f64| rounded(median(rounds.iter().map(|round| of(&round[at]))));
+    let over = |at: usize, of: fn(&Measured) -> f64| {
+        rounded(median(rounds.iter().map(|round| of(&round[at]))))
+    };
     let p99 = |measured: &Measured| measured.latencies.p99_ms;
     let p50 = |measured: &Measured| measured.latencies.p50_ms;
     let cpu = |measured: &Measured| measured.run.cpu_seconds;

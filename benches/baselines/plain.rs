@@ -57,7 +57,7 @@ impl PlainCopy<'_> {
                 }
             }
         }
-        producer.flush(Duration::from_secs(60)).expect("everything is confirmed");
+        producer.flush(Duration::from_mins(1)).expect("everything is confirmed");
         (n_read, n_written)
     }
 

@@ -38,7 +38,7 @@ impl RawProducer {
         let name = CString::new(topic).expect("a topic's name has no zero byte");
         let mut reason = [0 as c_char; 512];
         // SAFETY: the configuration goes over to the client; the counter outlives the client, whose callbacks run in `poll`.
-        let (client, topic) = unsafe {
+        let (client, handle) = unsafe {
             let config = rd::rd_kafka_conf_new();
             for (key, value) in settings {
                 let (key, value) =
@@ -60,7 +60,7 @@ impl RawProducer {
             (client, rd::rd_kafka_topic_new(client, name.as_ptr(), null_mut()))
         };
         let buckets = (0..N_PARTITIONS).map(|_| Vec::with_capacity(1000)).collect();
-        Self { client, topic, n_waiting, buckets, next_bucket: 0 }
+        Self { client, topic: handle, n_waiting, buckets, next_bucket: 0 }
     }
 
     /// Writes records of key and value, which the client copies; waits while its queue is full.

@@ -56,11 +56,11 @@ pub(crate) fn run(batches: Vec<RecordBatch>, n_batches: usize) -> (Tally, Tally)
     })
 }
 
-fn source<'s>(
-    scope: Scope<'s, u64>,
+fn source(
+    scope: Scope<'_, u64>,
     batches: Vec<RecordBatch>,
     n_batches: usize,
-) -> Stream<'s, u64, Vec<Parsed>> {
+) -> Stream<'_, u64, Vec<Parsed>> {
     let mut builder = OperatorBuilder::new("source".to_owned(), scope);
     let (output, stream) = builder.new_output::<Vec<Parsed>>();
     let mut output = OutputBuilder::<u64, CapacityContainerBuilder<Vec<Parsed>>>::from(output);

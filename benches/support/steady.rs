@@ -103,7 +103,10 @@ impl Steady<'_> {
 }
 
 /// A fraction of the linger, so that the rate is steady as seen from the program under test.
-#[expect(clippy::disallowed_methods, reason = "the sender is a thread of its own that has nothing else to do")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sender is a thread of its own that has nothing else to do"
+)]
 fn pause() {
     thread::sleep(Duration::from_micros(200));
 }

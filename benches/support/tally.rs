@@ -40,8 +40,10 @@ pub(crate) struct Tallies {
 
 impl Tallies {
     pub(crate) const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
-        Self { events: [ZERO; 2], errors: [ZERO; 2] }
+        Self {
+            events: [AtomicU64::new(0), AtomicU64::new(0)],
+            errors: [AtomicU64::new(0), AtomicU64::new(0)],
+        }
     }
 
     pub(crate) fn set_events(&self, tally: &Tally) {
