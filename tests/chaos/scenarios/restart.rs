@@ -17,6 +17,7 @@ use millstream::{ErrorKind, kafka, run};
 
 use super::{Route, SOON};
 use crate::harness::Stage;
+use crate::program::Pace;
 use crate::wait;
 
 /// A wait before a restart that a test would notice.
@@ -49,11 +50,13 @@ pub(super) fn outage(stage: &Stage) {
             .env("RESTART_ATTEMPTS", "20")
             .env("RESTART_BACKOFF", "300ms")
             .env("OPEN_TIMEOUT", "2s")
-            .arg("delivery_timeout", "2000");
+            .arg("delivery_timeout", "2000")
+            .pace(Pace::SlowAll);
         route.feed(50_000);
         let mut program = copy.start();
         route.await_more_than(0);
         wait::pass(rng.millis(0, 100));
+        // Slow as the copy is, most of the records are still to be written.
         broker.kill();
         let restarts = || program.said().contains("restarts after: ").then_some(());
         let restarted = wait::until(SOON, restarts);

@@ -27,8 +27,10 @@ pub(super) fn notice_every_fault(stage: &Stage) {
     assert_eq!(duplicated, Counts { duplicated: 1, ..clean });
     let reordered = found(|lines| {
         let key = |line: &String| line.split('\t').next().map(str::to_owned);
-        let later = (1..lines.len()).find(|at| key(&lines[*at]) == key(&lines[0]));
-        lines.swap(0, later.expect("keys are few"));
+        let next = |at: usize| (at + 1..lines.len()).find(|b| key(&lines[*b]) == key(&lines[at]));
+        let pair = (0..lines.len()).find_map(|at| Some((at, next(at)?)));
+        let (earlier, later) = pair.expect("keys are fewer than lines");
+        lines.swap(earlier, later);
     });
     assert_eq!(reordered, Counts { reordered: 1, ..clean });
     let corrupted = found(|lines| lines[9].push('x'));

@@ -12,6 +12,14 @@ pub use source::{Expired, Isolation, SourceConfig, Start};
 
 use std::time::Duration;
 
+use rdkafka::ClientConfig;
+
+/// What we want otherwise than librdkafka, and a program may still set by an option.
+fn set_defaults(config: &mut ClientConfig) {
+    // As Java's clients. librdkafka waits up to ten seconds before it tries again to reach a broker that is back by then.
+    config.set("reconnect.backoff.max.ms", "1000");
+}
+
 /// Milliseconds as librdkafka wants them.
 fn millis(duration: Duration) -> String {
     duration.as_millis().to_string()

@@ -6,8 +6,8 @@ use millstream_engine::error::Error;
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
-use super::millis;
 use super::options::{Options, Taken};
+use super::{millis, set_defaults};
 
 /// How batches are compressed on their way and at the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +186,7 @@ impl SinkConfig {
     /// The client's settings; `qualified_name` where no name is given.
     pub(crate) fn client_config(&self, qualified_name: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
+        set_defaults(&mut config);
         self.options.apply(&mut config);
         config
             .set("bootstrap.servers", &self.brokers)
@@ -209,6 +210,7 @@ impl SinkConfig {
     /// The settings of a client that only looks topics up: how to reach the brokers, and nothing about producing.
     pub(crate) fn probe_config(&self, qualified_name: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
+        set_defaults(&mut config);
         self.options.apply(&mut config);
         config
             .set("bootstrap.servers", &self.brokers)

@@ -8,7 +8,7 @@ use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use super::options::{Options, Taken};
-use super::{kbytes, millis};
+use super::{kbytes, millis, set_defaults};
 
 /// Where reading starts when neither a stored position nor a committed offset says so.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +152,7 @@ impl SourceConfig {
     /// The client's settings; `qualified_name` where no name is given.
     pub(crate) fn client_config(&self, qualified_name: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
+        set_defaults(&mut config);
         self.options.apply(&mut config);
         let isolation = match self.isolation {
             Isolation::ReadCommitted => "read_committed",
