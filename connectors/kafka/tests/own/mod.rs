@@ -40,6 +40,12 @@ impl OwnBroker {
         &self.address
     }
 
+    /// Starts it again on the same data, with other properties.
+    pub(crate) fn restart(&self, properties: &str) {
+        script("kill", &self.instance, "").expect("it runs");
+        script("start", &self.instance, properties).expect("it runs again");
+    }
+
     /// Stops it as it stands: its connections stay open, and nothing answers.
     pub(crate) fn freeze(&self) -> bool {
         script("freeze", &self.instance, "").is_ok()

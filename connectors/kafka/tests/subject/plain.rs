@@ -41,10 +41,18 @@ impl ProducerContext for Reports {
 
 impl Plain {
     pub(crate) fn new(brokers: &str) -> Self {
+        Self::with_compression(brokers, "none")
+    }
+
+    /// A client that produces with this codec.
+    pub(crate) fn with_compression(brokers: &str, codec: &str) -> Self {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", brokers);
         let admin = config.create().expect("an admin client");
-        config.set("batch.size", "100000").set("enable.idempotence", "true");
+        config
+            .set("batch.size", "100000")
+            .set("enable.idempotence", "true")
+            .set("compression.type", codec);
         let producer =
             config.create_with_context(Reports(AtomicUsize::new(0))).expect("a producer");
         Self { brokers: brokers.to_owned(), admin, producer }
@@ -160,6 +168,7 @@ impl Plain {
             .set("group.id", "read-back")
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "10")
             .set("isolation.level", "read_committed")
             .create()
             .expect("a consumer")
