@@ -45,9 +45,9 @@ fn every_codec_is_read_by_every_client() {
         Plain::with_compression(&brokers, name).produce(&topic.name, 0, &records, LONG);
         assert_all_read(&topic, &wanted, &format!("the plain client, {name}"));
         if has_kcat() {
-            let topic = topic_for(&brokers, codec);
-            write_kcat(&topic, name, &wanted);
-            assert_all_read(&topic, &wanted, &format!("kcat, {name}"));
+            let by_kcat = topic_for(&brokers, codec);
+            write_kcat(&by_kcat, name, &wanted);
+            assert_all_read(&by_kcat, &wanted, &format!("kcat, {name}"));
         }
     }
 }

@@ -6,10 +6,10 @@ mod delivery;
 mod errors;
 mod load;
 #[path = "../own/mod.rs"]
-#[expect(dead_code, reason = "the conformance suite uses the rest")]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod own;
 #[path = "../subject/plain.rs"]
-#[expect(dead_code, reason = "the conformance suite uses the rest")]
+#[expect(dead_code, reason = "other tests use the rest")]
 mod plain;
 mod positions;
 mod round_trip;

@@ -75,7 +75,7 @@ impl Plain {
     }
 
     pub(crate) fn add_partitions(&self, topic: &str, n_more: u32) {
-        let n_partitions = self.n_partitions(&self.consumer(), topic) + n_more;
+        let n_partitions = Self::n_partitions(&self.consumer(), topic) + n_more;
         let n_partitions = usize::try_from(n_partitions).expect("a few partitions");
         let new = NewPartitions::new(topic, n_partitions);
         let made = block_on(self.admin.create_partitions([&new], &AdminOptions::new()))
@@ -130,7 +130,7 @@ impl Plain {
         patience: Duration,
     ) -> Vec<OwnedRecord> {
         let consumer = self.consumer();
-        let n_partitions = self.n_partitions(&consumer, topic);
+        let n_partitions = Self::n_partitions(&consumer, topic);
         let mut list = TopicPartitionList::new();
         for partition in 0..n_partitions {
             list.add_partition_offset(topic, index(partition), Offset::Beginning)
@@ -174,7 +174,7 @@ impl Plain {
             .expect("a consumer")
     }
 
-    fn n_partitions(&self, consumer: &BaseConsumer, topic: &str) -> u32 {
+    fn n_partitions(consumer: &BaseConsumer, topic: &str) -> u32 {
         let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(30));
         let metadata = metadata.expect("an answer");
         u32::try_from(metadata.topics()[0].partitions().len()).expect("a few partitions")
@@ -197,11 +197,11 @@ fn position(partition: i32) -> usize {
 }
 
 fn headers_of(record: &OwnedRecord) -> Option<OwnedHeaders> {
-    let headers = OwnedHeaders::new_with_capacity(record.headers.len());
+    let none = OwnedHeaders::new_with_capacity(record.headers.len());
     let insert = |headers: OwnedHeaders, (key, value): &(String, Option<Vec<u8>>)| {
         headers.insert(Header { key, value: value.as_ref() })
     };
-    (!record.headers.is_empty()).then(|| record.headers.iter().fold(headers, insert))
+    (!record.headers.is_empty()).then(|| record.headers.iter().fold(none, insert))
 }
 
 fn owned(message: &BorrowedMessage<'_>) -> OwnedRecord {
