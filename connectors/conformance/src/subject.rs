@@ -68,6 +68,10 @@ pub trait Subject: Sync {
         Duration::from_secs(30)
     }
 
+    /// Called before anything else by a case that will stall or hold back. Where the other side stalls only as a whole, all that
+    /// follows goes to one of its own, which no other case uses.
+    fn isolate(&self) {}
+
     /// Creates an empty topic of a name not used before.
     fn create_topic(&self, n_partitions: u32) -> String;
 

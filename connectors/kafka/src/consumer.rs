@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Consumer {
     pub(crate) raw: RawConsumer,
     brokers: String,
-    step: String,
+    pub(crate) step: String,
     timeout: Duration,
 }
 
@@ -98,6 +98,15 @@ impl Consumer {
             low: low.try_into().unwrap_or_default(),
             high: high.try_into().unwrap_or_default(),
         })
+    }
+
+    /// Whether the address that the cluster tells for a topic can be reached: questions for topics go to an address of the program's
+    /// own, records do not. Anything else that is wrong shows itself when records are written.
+    pub(crate) fn check_address(&self, topic: &str) -> Result<()> {
+        match self.bounds(&Partition::new(topic, 0)) {
+            Err(error) if error.code() == WRONG_ADVERTISED => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// The offsets that the group has committed.

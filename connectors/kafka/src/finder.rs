@@ -157,7 +157,8 @@ impl PartitionFinder for Finder {
                 at_time: at_time.get(partition).copied(),
                 found,
             };
-            let start = self.start(partition, &candidates)?;
+            let start = self.start(partition, &candidates);
+            let start = start.map_err(|error| error.at_step(&self.consumer.step))?;
             Ok(Assignment {
                 partition: partition.clone(),
                 start: ResumePosition(start.to_string()),

@@ -1,7 +1,7 @@
 //! The running half of a source: copies messages into batches, and commits what became durable.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_engine::batch::{NO_TIME, Origin, RecordBatch};
 use millstream_engine::error::{ErrorKind, Result};
@@ -203,22 +203,22 @@ impl Reader {
         batch: &mut RecordBatch,
         wait: Duration,
     ) -> Result<Read> {
+        let end = Instant::now() + wait;
         self.fill(consumer, batch)?;
-        if batch.is_empty() {
+        if !batch.is_empty() && self.cx.open.clock.micros() >= self.serve_at {
+            self.serve(consumer)?;
+        }
+        while batch.is_empty() {
             if self.cx.bounded && self.lanes.iter().all(|lane| lane.ended) {
                 return Ok(Read::End);
             }
             self.serve(consumer)?;
-            if wait.is_zero() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Ok(Read::Idle);
             }
-            consumer.raw.wait(wait.min(LONGEST_WAIT));
+            consumer.raw.wait(left.min(LONGEST_WAIT));
             self.fill(consumer, batch)?;
-            if batch.is_empty() {
-                return Ok(Read::Idle);
-            }
-        } else if self.cx.open.clock.micros() >= self.serve_at {
-            self.serve(consumer)?;
         }
         self.receipts.batch_ended();
         Ok(Read::Records)

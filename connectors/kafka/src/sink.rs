@@ -22,7 +22,7 @@ use crate::writer::Writer;
 /// nothing; a crash repeats what was not durable.
 ///
 /// # Errors
-/// `E0101`, `E0110`, `E0121` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0140`
+/// `E0101`, `E0102`, `E0110`, `E0121` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0140`
 /// everything else.
 ///
 /// # Examples
@@ -176,7 +176,8 @@ impl SinkContract for Sink {
 
     fn prepare(&self, cx: &OpenContext) -> Result<()> {
         let probe = Consumer::open(&self.config.probe_config(&cx.qualified_name()), cx)?;
-        probe.count_partitions(std::slice::from_ref(&self.config.topic)).map(drop)
+        probe.count_partitions(std::slice::from_ref(&self.config.topic))?;
+        probe.check_address(&self.config.topic)
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn WriterContract>> {

@@ -92,6 +92,10 @@ impl<S: Subject> Subject for Broken<S> {
         Duration::from_millis(500)
     }
 
+    fn isolate(&self) {
+        self.subject.isolate();
+    }
+
     fn create_topic(&self, n_partitions: u32) -> String {
         self.subject.create_topic(n_partitions)
     }

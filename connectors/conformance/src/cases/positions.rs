@@ -225,6 +225,7 @@ pub fn new_partitions_are_read_from_their_start(subject: &dyn Subject) -> Result
 /// # Errors
 /// Skipped when the other side cannot be stalled.
 pub fn reader_closes_within_its_deadline(subject: &dyn Subject) -> Result<(), Skipped> {
+    subject.isolate();
     let topic = subject.create_topic(1);
     subject.produce(&topic, 0, &numbered(0..20));
     let source = source_of(subject, &topic, &SourceSetup::default())?;

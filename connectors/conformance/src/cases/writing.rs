@@ -140,6 +140,7 @@ fn key(record: &OwnedRecord) -> u64 {
 /// # Errors
 /// Skipped when confirmations cannot be held back.
 pub fn unconfirmed_epoch_is_never_durable(subject: &dyn Subject) -> Result<(), Skipped> {
+    subject.isolate();
     let topic = subject.create_topic(2);
     let sink = sink_of(subject, &topic)?;
     needs(sink.capabilities().confirms, "the sink confirms nothing")?;
@@ -172,6 +173,7 @@ pub fn unconfirmed_epoch_is_never_durable(subject: &dyn Subject) -> Result<(), S
 /// # Errors
 /// Skipped without a sink of a small queue, or when the other side cannot be stalled.
 pub fn stalled_sink_takes_less_and_never_blocks(subject: &dyn Subject) -> Result<(), Skipped> {
+    subject.isolate();
     let (topic, sink) =
         subject.small_sink().ok_or(Skipped("the connector has no sink with a small queue"))?;
     let mut writing = Writing::open(subject, &*sink);

@@ -29,3 +29,20 @@ fn millis(duration: Duration) -> String {
 fn kbytes(bytes: usize) -> String {
     bytes.div_ceil(1024).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn readme_lists_every_setter() {
+        let readme = include_str!("../../README.md");
+        for code in [include_str!("../source.rs"), include_str!("../sink.rs")] {
+            let names = code.lines().filter_map(|line| {
+                let name = line.strip_prefix("    pub fn ")?.split('(').next()?;
+                (name.starts_with("with_") || name == "until_end").then_some(name)
+            });
+            for name in names {
+                assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
+            }
+        }
+    }
+}

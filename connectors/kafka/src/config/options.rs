@@ -44,7 +44,14 @@ impl Options {
         });
         let typed = typed.config_map();
         let of_fields = typed.iter().filter(|(key, _)| !self.0.contains_key(**key));
-        of_options.chain(of_fields.filter_map(|(key, value)| fault(key, value))).collect()
+        let of_fields = of_fields.filter_map(|(key, value)| {
+            let fault = fault(key, value)?;
+            Some(match find(key, taken) {
+                Some(setter) if !setter.is_empty() => fault.with_hint(format!("{setter} sets it.")),
+                _ => fault,
+            })
+        });
+        of_options.chain(of_fields).collect()
     }
 
     pub(crate) fn apply(&self, config: &mut ClientConfig) {
@@ -87,4 +94,119 @@ fn fault(key: &str, value: &str) -> Option<Error> {
                 )
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::net::TcpListener;
+
+    use insta::assert_snapshot;
+
+    use crate::config::{Compression, SinkConfig, SourceConfig};
+
+    use super::*;
+
+    fn options(pairs: &[(&str, &str)]) -> Options {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        Options(pairs.iter().map(owned).collect())
+    }
+
+    fn told(faults: &[Error]) -> String {
+        faults.iter().map(Error::report).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn source_tells_all_faults_at_once() {
+        let mut config = SourceConfig::new("127.0.0.1:1", "");
+        config.fetch_bytes = usize::MAX;
+        config.options = options(&[
+            ("auto.offset.reset", "latest"),
+            ("enable.auto.commit", "true"),
+            ("fetch.max.byte", "1"),
+            ("socket.keepalive.enable", "perhaps"),
+            ("something.else.entirely", "1"),
+            ("sasl.pasword", "secret"),
+        ]);
+        let told = told(&config.faults());
+        assert!(!told.contains("secret") && !told.contains("perhaps"), "values stay hidden");
+        assert_snapshot!(told, @r#"
+        E0201 failed to choose a topic: the name is empty
+        Name at least one topic.
+        E0201 failed to use the Kafka option "auto.offset.reset": the connector sets it
+        Leave it out and use `with_start` and `with_expired`.
+        E0201 failed to use the Kafka option "enable.auto.commit": the connector sets it
+        Leave it out.
+        E0201 failed to use the Kafka option "fetch.max.byte": there is no such option
+        Did you mean "fetch.max.bytes"?
+        E0201 failed to use the Kafka option "sasl.pasword": there is no such option
+        Did you mean "sasl.password"?
+        E0201 failed to use the Kafka option "socket.keepalive.enable": its value is not valid
+        The page CONFIGURATION.md of librdkafka lists the values that it takes.
+        E0201 failed to use the Kafka option "something.else.entirely": there is no such option
+        The options are those of librdkafka, by its names.
+        E0201 failed to use the Kafka option "fetch.max.bytes": its value is not valid
+        `with_fetch_bytes` sets it.
+        "#);
+    }
+
+    #[test]
+    fn sink_tells_all_faults_at_once() {
+        let mut config = SinkConfig::new(" ", "orders");
+        config.compression = Compression::Gzip;
+        config.compression_level = Some(10);
+        config.queue_records = 0;
+        config.options = options(&[
+            ("acks", "1"),
+            ("compresion.type", "lz4"),
+            ("linger.ms", "20"),
+            ("metadata.broker.list", "elsewhere:9092"),
+        ]);
+        assert_snapshot!(told(&config.faults()), @r#"
+        E0201 failed to find Kafka: the address is empty
+        Give `host:port`.
+        E0201 failed to bound the queue: it must hold at least one record and one byte
+        E0201 failed to compress at level 10: "gzip" has levels 0 to 9
+        E0201 failed to use the Kafka option "acks": the connector sets it
+        Leave it out.
+        E0201 failed to use the Kafka option "compresion.type": there is no such option
+        Did you mean "compression.type"?
+        E0201 failed to use the Kafka option "linger.ms": the connector sets it
+        Leave it out and use `with_linger`.
+        E0201 failed to use the Kafka option "metadata.broker.list": the connector sets it
+        Leave it out and use `new`, as its first argument.
+        "#);
+    }
+
+    #[test]
+    fn every_key_that_a_field_sets_is_refused() {
+        let taken = |faults: &[Error], key: &str| {
+            faults.iter().any(|fault| fault.report().contains(&format!("\"{key}\"")))
+        };
+        let source = SourceConfig::new("127.0.0.1:1", "orders");
+        for key in source.client_config("name").config_map().keys() {
+            let config = SourceConfig { options: options(&[(key, "1")]), ..source.clone() };
+            assert!(taken(&config.faults(), key), "a source refuses {key}");
+        }
+        let sink = SinkConfig::new("127.0.0.1:1", "orders");
+        let sink =
+            SinkConfig { compression_level: Some(1), compression: Compression::Gzip, ..sink };
+        for key in sink.client_config("name").config_map().keys() {
+            let config = SinkConfig { options: options(&[(key, "1")]), ..sink.clone() };
+            assert!(taken(&config.faults(), key), "a sink refuses {key}");
+        }
+    }
+
+    #[test]
+    fn faults_are_found_without_the_network() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a socket");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let raw = || options(&[("socket.keepalive.enable", "true"), ("fetch.max.byte", "1")]);
+        let source = SourceConfig { options: raw(), ..SourceConfig::new(&address, "orders") };
+        let sink = SinkConfig { options: raw(), ..SinkConfig::new(&address, "orders") };
+        assert_eq!((source.faults().len(), sink.faults().len()), (1, 1));
+        let came = listener.accept().expect_err("nobody has connected");
+        assert_eq!(came.kind(), ErrorKind::WouldBlock);
+    }
 }

@@ -75,7 +75,8 @@ pub struct SourceConfig {
     pub queue_records: usize,
     /// Bytes of one answer to a fetch, over all its partitions. Default: 8 MiB. Too low: many requests; too high: memory.
     pub fetch_bytes: usize,
-    /// Bytes of one partition in an answer to a fetch; a larger record comes alone. Default: 1 MiB.
+    /// Bytes of one partition in an answer to a fetch, as they are stored, so compressed; a larger record comes alone. Default:
+    /// 1 MiB. Too low: many requests; too high: memory, for every partition.
     pub fetch_partition_bytes: usize,
     /// How long the broker may hold a fetch that it has nothing for. Default: 500 ms; a record that comes ends the wait at
     /// once. Too low: idle topics cost requests.

@@ -44,9 +44,21 @@ pub(crate) struct Topic {
 
 impl Topic {
     pub(crate) fn new(brokers: &str, prefix: &str, n_partitions: i32) -> Self {
+        Self::with_max_bytes(brokers, prefix, n_partitions, 1_048_588)
+    }
+
+    /// A topic that takes batches of so many bytes, compressed, at most.
+    pub(crate) fn with_max_bytes(
+        brokers: &str,
+        prefix: &str,
+        n_partitions: i32,
+        max_bytes: usize,
+    ) -> Self {
+        let max_bytes = max_bytes.to_string();
         let unique = RandomState::new().hash_one(prefix);
         let topic = Self { brokers: brokers.to_owned(), name: format!("{prefix}-{unique:016x}") };
-        let new = NewTopic::new(&topic.name, n_partitions, TopicReplication::Fixed(1));
+        let new = NewTopic::new(&topic.name, n_partitions, TopicReplication::Fixed(1))
+            .set("max.message.bytes", &max_bytes);
         let made = block_on(topic.admin().create_topics([&new], &AdminOptions::new()))
             .expect("the broker answers");
         assert!(made.iter().all(Result::is_ok), "{made:?}");

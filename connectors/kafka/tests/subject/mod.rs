@@ -1,0 +1,143 @@
+//! A real broker as the conformance suite wants to see it.
+
+mod plain;
+mod stalling;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use millstream_conformance::{Expired, SourceSetup, Start, Subject};
+use millstream_engine::batch::OwnedRecord;
+use millstream_engine::{sink, source};
+use millstream_kafka as kafka;
+
+use plain::Plain;
+use stalling::Turn;
+
+/// What topics take at once at most, in bytes: a larger record is refused by the broker.
+const MAX_MESSAGE_BYTES: usize = 150_000;
+
+/// Bytes of a batch at most, so that the broker never refuses one for its good records: a larger record travels alone.
+const BATCH_BYTES: usize = 100_000;
+
+/// The broker of `MILLSTREAM_TEST_KAFKA`, or one that may be frozen.
+#[derive(Debug, Default)]
+pub(crate) struct KafkaSubject {
+    /// The turn on the broker that may be frozen, where the case asked for it.
+    turn: OnceLock<Option<Turn>>,
+    plain: OnceLock<Plain>,
+    topics: Mutex<Vec<String>>,
+}
+
+impl KafkaSubject {
+    fn turn(&self) -> Option<&Turn> {
+        self.turn.get()?.as_ref()
+    }
+
+    fn brokers(&self) -> String {
+        let shared = || std::env::var("MILLSTREAM_TEST_KAFKA").expect("the case is skipped");
+        self.turn().map_or_else(shared, |turn| turn.address().to_owned())
+    }
+
+    fn plain(&self) -> &Plain {
+        self.plain.get_or_init(|| Plain::new(&self.brokers()))
+    }
+
+    fn new_sink(&self, topic: &str) -> kafka::Sink {
+        kafka::Sink::new(self.brokers(), topic).with_batch_bytes(BATCH_BYTES)
+    }
+}
+
+impl Subject for KafkaSubject {
+    fn unavailable(&self) -> Option<String> {
+        let named = std::env::var_os("MILLSTREAM_TEST_KAFKA").is_some();
+        (!named).then(|| "MILLSTREAM_TEST_KAFKA is not set".to_owned())
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_mins(1)
+    }
+
+    fn isolate(&self) {
+        self.turn.get_or_init(Turn::take);
+    }
+
+    fn create_topic(&self, n_partitions: u32) -> String {
+        let name = format!("conformance-{:016x}", RandomState::new().hash_one("topic"));
+        self.plain().create_topic(&name, n_partitions, MAX_MESSAGE_BYTES);
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
+        name
+    }
+
+    fn produce(&self, topic: &str, partition: u32, records: &[OwnedRecord]) {
+        self.plain().produce(topic, partition, records, self.patience());
+    }
+
+    fn records(&self, topic: &str, n_expected: usize) -> Vec<OwnedRecord> {
+        self.plain().records(topic, n_expected, self.patience())
+    }
+
+    fn source(&self, topic: &str, setup: &SourceSetup) -> Option<Box<dyn source::Source>> {
+        let source = kafka::Source::new(self.brokers(), topic)
+            .with_group(&setup.group)
+            .with_start(match setup.start {
+                Start::Earliest => kafka::Start::Earliest,
+                Start::Latest => kafka::Start::Latest,
+            })
+            .with_expired(match setup.expired {
+                Expired::Stop => kafka::Expired::Stop,
+                Expired::Earliest => kafka::Expired::Earliest,
+                Expired::Latest => kafka::Expired::Latest,
+            });
+        Some(Box::new(if setup.until_end { source.until_end() } else { source }))
+    }
+
+    fn sink(&self, topic: &str) -> Option<Box<dyn sink::Sink>> {
+        Some(Box::new(self.new_sink(topic)))
+    }
+
+    fn small_sink(&self) -> Option<(String, Box<dyn sink::Sink>)> {
+        let topic = self.create_topic(1);
+        let sink = self.new_sink(&topic).with_queue_records(100).with_queue_bytes(10_000);
+        Some((topic, Box::new(sink.with_linger(Duration::ZERO))))
+    }
+
+    fn add_partitions(&self, topic: &str, n_more: u32) -> bool {
+        self.plain().add_partitions(topic, n_more);
+        true
+    }
+
+    fn expire(&self, topic: &str, partition: u32, n_records: u64) -> bool {
+        self.plain().delete_before(topic, partition, n_records);
+        true
+    }
+
+    fn stall(&self, _topic: &str) -> bool {
+        self.turn().is_some_and(Turn::freeze)
+    }
+
+    fn hold_confirmations(&self, topic: &str) -> bool {
+        // Its kernel takes what is sent until its buffers are full, which a few records never are.
+        self.stall(topic)
+    }
+
+    fn release(&self, _topic: &str) {
+        assert!(self.turn().is_none_or(Turn::thaw), "the broker goes on");
+    }
+
+    fn refuse(&self, _topic: &str) -> Option<Vec<u8>> {
+        Some(vec![b'x'; MAX_MESSAGE_BYTES + BATCH_BYTES])
+    }
+}
+
+impl Drop for KafkaSubject {
+    fn drop(&mut self) {
+        // What a case left frozen would hold up this and all that follow.
+        self.turn().map(Turn::thaw);
+        let topics = self.topics.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plain) = self.plain.get().filter(|_| !topics.is_empty()) {
+            plain.delete_topics(topics);
+        }
+    }
+}
