@@ -2,7 +2,7 @@
 //!
 //! A connector implements [`Subject`] and writes, in `tests/conformance.rs`:
 //!
-//! ```ignore
+//! ```text
 //! millstream_conformance::conformance!(MySubject::new());
 //! ```
 //!

@@ -45,8 +45,10 @@ pub fn assert_caught(subject: &dyn Subject, case: Case, words: &str) {
     assert!(said.contains(words), "the case fails for another reason: {said}");
 }
 
-/// Written past the harness's capture, which would hide it for a test that passes.
+/// Written past the harness's capture, which would hide it for a test that passes, and into it, for whoever counts tests.
+#[expect(clippy::print_stdout, reason = "a skipped case must be seen")]
 fn say_skipped(name: &str, why: &str) {
+    println!("SKIPPED: {name}: {why}");
     writeln!(std::io::stderr(), "SKIPPED: {name}: {why}").expect("stderr can be written");
 }
 
@@ -81,7 +83,6 @@ mod tests {
         ];
         for case in cases {
             assert!(case(&Bare).is_err());
-            run("missing_ability_skips_a_case", &Bare, case);
         }
     }
 
