@@ -263,9 +263,9 @@ impl Error {
         self.0.retryable.unwrap_or(self.0.kind == ErrorKind::Unavailable)
     }
 
-    /// The exit code for a program that ends with this error.
+    /// The exit code for a program that ends with this error: that of its kind, and 6 for all that concerns the state folder.
     pub fn exit_code(&self) -> u8 {
-        self.0.kind.exit_code()
+        if self.0.code.0.starts_with("E05") { 6 } else { self.0.kind.exit_code() }
     }
 
     /// The cause from below, in one line.

@@ -37,7 +37,7 @@ pub(crate) fn expired(topic: &str, partition: u32, position: u64, kept: (u64, u6
     Error::new(ErrorKind::Corrupt, codes::EXPIRED_POSITION, what)
         .at_partition(topic, partition)
         .with_hint(
-            "Choose with `.expired(…)`: `Expired::Earliest` goes on with the first record kept, \
+            "Choose with `.with_expired(…)`: `Expired::Earliest` goes on with the first record kept, \
              `Expired::Latest` after the last one; both give up those in between.",
         )
 }

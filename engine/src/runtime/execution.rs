@@ -1,24 +1,20 @@
 //! One execution of a dataflow, from resume to stop: positions, partitions, workers, commits, the deadline.
 
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use timely::communication::WorkerGuards;
 
 use super::plan::Plan;
-use super::worker::{Assignments, Mail, WorkerFlow};
+use super::worker::{Assignments, Mail};
+use super::worker_start::{CLOSE_AFTER_FAILURE, Meeting, WorkerStart};
 use super::{Shared, Stop};
 use crate::error::{Error, ErrorKind, Result, codes};
-use crate::flow::BuildFn;
 use crate::position::PositionStore;
 use crate::source::{Assignment, Confirmed, Found, OpenContext, Partition, PartitionFinder};
 use crate::stage::catch;
-
-/// How long closing may take after a failure, beside what a graceful stop may.
-const CLOSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// How long the coordinator waits at most before it looks: what readers have confirmed on their interval is stored soon after.
 const LOOK: Duration = Duration::from_millis(100);
@@ -305,99 +301,5 @@ pub(crate) fn open_context(shared: &Shared, step: &Arc<str>) -> OpenContext {
         step: Arc::clone(step),
         clock: Arc::clone(&shared.clock),
         open_timeout: shared.config.open_timeout,
-    }
-}
-
-/// What every worker is started with.
-struct WorkerStart {
-    shared: Arc<Shared>,
-    build: BuildFn,
-    fingerprint: String,
-    assignments: Mutex<Vec<Option<Assignments>>>,
-    meeting: Meeting,
-    mail: Arc<Mail>,
-}
-
-impl WorkerStart {
-    fn run(&self, worker: &mut timely::worker::Worker) {
-        self.shared.register_worker();
-        let built = WorkerFlow::build(worker, &self.shared, &self.build)
-            .and_then(|flow| self.same_graph(flow));
-        let all_agree = self.meeting.arrive(built.is_ok());
-        let mut flow = match built {
-            Ok(flow) => flow,
-            Err(error) => {
-                self.shared.fail(error);
-                return drop_all(worker);
-            }
-        };
-        let opened = if all_agree { self.open(&flow, worker) } else { Ok(()) };
-        if let Err(error) = opened {
-            self.shared.fail(error.at_worker(worker.index()));
-        }
-        let graceful = all_agree && flow.run(worker, &self.mail);
-        if !graceful {
-            flow.drop_dataflow(worker);
-        }
-        let deadline =
-            if graceful { self.shared.config.stop_deadline } else { CLOSE_AFTER_FAILURE };
-        flow.close(graceful, deadline);
-    }
-
-    fn same_graph(&self, flow: WorkerFlow) -> Result<WorkerFlow> {
-        if flow.fingerprint() == self.fingerprint {
-            return Ok(flow);
-        }
-        Err(Error::new(ErrorKind::Config, codes::UNEQUAL_GRAPHS, "build the same graph on every worker")
-            .with_hint("The closure must add the same steps in the same order each time; iterate over no hash map in it."))
-    }
-
-    fn open(&self, flow: &WorkerFlow, worker: &timely::worker::Worker) -> Result<()> {
-        let mut all = self.assignments.lock().unwrap_or_else(PoisonError::into_inner);
-        let mine = all.get_mut(worker.index()).and_then(Option::take).unwrap_or_default();
-        drop(all);
-        flow.open(worker.peers(), mine, false)
-    }
-}
-
-fn drop_all(worker: &mut timely::worker::Worker) {
-    for id in worker.installed_dataflows() {
-        worker.drop_dataflow(id);
-    }
-}
-
-/// Where workers wait for each other once: nothing opens before all graphs are known to be equal.
-struct Meeting {
-    workers: usize,
-    arrived: AtomicUsize,
-    refused: AtomicBool,
-    lock: Mutex<()>,
-    all_here: Condvar,
-}
-
-impl Meeting {
-    fn new(workers: usize) -> Self {
-        Self {
-            workers,
-            arrived: AtomicUsize::new(0),
-            refused: AtomicBool::new(false),
-            lock: Mutex::new(()),
-            all_here: Condvar::new(),
-        }
-    }
-
-    /// Waits for all workers; says whether all of them agreed.
-    fn arrive(&self, agrees: bool) -> bool {
-        if !agrees {
-            self.refused.store(true, Ordering::SeqCst);
-        }
-        let mut guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.arrived.fetch_add(1, Ordering::SeqCst);
-        self.all_here.notify_all();
-        while self.arrived.load(Ordering::SeqCst) < self.workers {
-            guard = self.all_here.wait(guard).unwrap_or_else(PoisonError::into_inner);
-        }
-        drop(guard);
-        !self.refused.load(Ordering::SeqCst)
     }
 }

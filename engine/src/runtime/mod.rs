@@ -8,6 +8,7 @@ mod run;
 mod shared;
 mod wake;
 mod worker;
+mod worker_start;
 
 pub use run::{Handle, Stopper, run, start};
 pub use wake::Wake;
