@@ -24,7 +24,7 @@ pub(super) fn locked(stage: &Stage) {
     let state_dir = scratch::fresh_folder(&route.name);
     let first = PositionStore::open(&state_dir, &route.name).expect("nobody holds it");
     let copy = route.copy().state_dir(Some(&state_dir));
-    let said = copy.start().fails_within(SOON, 2);
+    let said = copy.start().fails_within(SOON, 6);
     assert!(said.contains("E0512"), "{said}");
     drop(first);
     copy.finish();
@@ -119,7 +119,7 @@ fn goes_on(
         }
         Mended::AfterTheStop => {
             program.terminate();
-            let said = program.fails_within(SOON, 2);
+            let said = program.fails_within(SOON, 6);
             assert!(said.trim_end().ends_with(HINT), "{said}");
             mend();
             let starts = vec![route.resume_positions(Some(state_dir))];
