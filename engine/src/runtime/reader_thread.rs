@@ -245,3 +245,52 @@ struct Confirmer {
     seen: u64,
     last: Instant,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::config::Config;
+    use crate::runtime::{Feed, Next};
+    use crate::source::{OpenContext, Partition, ResumePosition};
+    use crate::testing::TestSource;
+
+    /// Reads one batch, calls it durable, closes gracefully; returns what was committed.
+    fn committed_after(before_close: impl FnOnce(&Shared)) -> u64 {
+        let source = TestSource::new(["a", "b"]);
+        let shared = Shared::new("gate".into(), Config::default(), SystemClock::new(), 1);
+        let open = OpenContext {
+            dataflow: Arc::clone(&shared.dataflow),
+            step: "in".into(),
+            clock: Arc::clone(&shared.clock),
+            open_timeout: shared.config.open_timeout,
+        };
+        let cx =
+            ReaderContext { open, worker: 0, batch_bytes: 1024, batch_records: 8, bounded: true };
+        let start = ResumePosition("0".to_owned());
+        let first = Assignment { partition: Partition::new("test", 0), start, committed: None };
+        let (mut feed, end) = Feed::pair(4, 1 << 20);
+        let thread = ReaderThread {
+            shared: Arc::clone(&shared),
+            name: "in".into(),
+            wake: Wake::new(|| ()),
+            end,
+            on_failure: OnFailure::Stop,
+        };
+        thread.spawn(Box::new(source.clone()), cx, vec![first]).expect("a thread starts");
+        while !matches!(feed.next(), Ok(Next::Batch(_))) {
+            std::thread::yield_now();
+        }
+        before_close(&shared);
+        feed.confirm(1);
+        feed.start_close(true);
+        feed.finish_close(true, Duration::from_secs(30)).expect("it closes");
+        source.committed()[0]
+    }
+
+    #[test]
+    fn closed_gate_confirms_nothing() {
+        assert_eq!(committed_after(|_| ()), 2);
+        assert_eq!(committed_after(|shared| shared.fail(Error::config("stop"))), 0);
+    }
+}
