@@ -102,7 +102,7 @@ impl PlainCopy<'_> {
             .set("linger.ms", self.linger_ms)
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
-            .set("queue.buffering.max.messages", "100000")
+            .set("queue.buffering.max.messages", "20000")
             .set("queue.buffering.max.kbytes", "2097151")
             .set("partitioner", "murmur2_random")
             .set("acks", "all")

@@ -29,7 +29,7 @@ impl RawProducer {
             ("linger.ms", "5"),
             ("batch.num.messages", "10000"),
             ("batch.size", "1000000"),
-            ("queue.buffering.max.messages", "100000"),
+            ("queue.buffering.max.messages", "20000"),
             ("queue.buffering.max.kbytes", "2097151"),
             ("acks", "all"),
             ("enable.idempotence", "true"),

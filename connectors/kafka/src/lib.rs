@@ -16,6 +16,7 @@ mod receipts;
 mod sink;
 mod slots;
 mod source;
+mod stall;
 mod writer;
 
 pub use admin::create_topic;

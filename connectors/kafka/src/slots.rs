@@ -56,6 +56,7 @@ pub(crate) struct Slots {
     first: u32,
     n_records: usize,
     n_bytes: usize,
+    n_settled: u64,
     refused: Vec<Rejected>,
 }
 
@@ -79,6 +80,11 @@ impl Slots {
         self.n_bytes
     }
 
+    /// Records ever delivered or refused.
+    pub(crate) fn n_settled(&self) -> u64 {
+        self.n_settled
+    }
+
     /// Counts records as taken.
     pub(crate) fn take(&mut self, slot: u32, n_records: usize, n_bytes: usize) {
         self.n_records += n_records;
@@ -91,6 +97,7 @@ impl Slots {
     #[inline]
     pub(crate) fn settle(&mut self, tag: Tag, n_bytes: usize) {
         self.n_records -= 1;
+        self.n_settled += 1;
         self.n_bytes -= n_bytes + tag.header_bytes();
         let at = self.index(tag.slot);
         self.epochs[at].n_open -= 1;

@@ -13,12 +13,14 @@ use crate::partitioner::Chooser;
 use crate::producer::Producer;
 use crate::raw::Outgoing;
 use crate::slots::Tag;
+use crate::stall::Stall;
 
 /// Writes one share of a sink's records.
 pub(crate) struct Writer {
     /// `None` once closed.
     producer: Option<Producer>,
     chooser: Chooser,
+    stall: Stall,
     topic: Arc<str>,
     max_records: usize,
     max_bytes: usize,
@@ -44,6 +46,7 @@ impl Writer {
         Self {
             producer: Some(producer),
             chooser: Chooser::new(config.partitioner, config.batch_bytes, linger, seed),
+            stall: Stall::default(),
             topic: config.topic.as_str().into(),
             max_records: config.queue_records,
             max_bytes: config.queue_bytes,
@@ -214,6 +217,7 @@ impl WriterContract for Writer {
             return Ok(());
         };
         producer.raw.poll();
+        self.stall.watch(producer, self.cx.open.clock.micros());
         let first = rejected.len();
         producer.raw.slots(|slots| slots.collect(rejected));
         for late in &mut rejected[first..] {

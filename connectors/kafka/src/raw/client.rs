@@ -1,6 +1,6 @@
 //! A producing client, and the callbacks that librdkafka calls on it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr::{NonNull, null_mut};
@@ -32,6 +32,8 @@ pub(crate) struct Client {
 /// What callbacks find behind librdkafka's opaque pointer.
 pub(super) struct Seat {
     pub(super) slots: RefCell<Slots>,
+    /// Errors that the client retries by itself.
+    pub(super) n_errors: Cell<u64>,
     pub(super) listener: Listener,
     pub(super) topic: String,
     pub(super) wake: Wake,
@@ -49,8 +51,13 @@ impl Client {
         listener: Listener,
         wake: Wake,
     ) -> KafkaResult<Self> {
-        let slots = RefCell::default();
-        let seat = Box::new(Seat { slots, listener, topic: topic.to_owned(), wake });
+        let seat = Box::new(Seat {
+            slots: RefCell::default(),
+            n_errors: Cell::new(0),
+            listener,
+            topic: topic.to_owned(),
+            wake,
+        });
         let name = CString::new(topic)?;
         let config = config.create_native_config()?;
         let mut reason = [0 as c_char; 512];
@@ -182,7 +189,9 @@ unsafe extern "C" fn on_error(
     seat: *mut c_void,
 ) {
     // SAFETY: librdkafka gives a C string or null, and the seat that it was made with.
-    unsafe { (*seat.cast::<Seat>()).listener.hear(&text(reason)) };
+    let (seat, reason) = unsafe { (&*seat.cast::<Seat>(), text(reason)) };
+    seat.n_errors.set(seat.n_errors.get() + 1);
+    seat.listener.hear(&reason);
 }
 
 /// A log line. Called by `rd_kafka_poll`, because the client's logs were sent to its main queue.

@@ -16,6 +16,7 @@ use super::client::Client;
 use super::queue::Queue;
 use super::text;
 use crate::slots::{Slots, Tag};
+use crate::stall::Order;
 
 /// A record on its way into the client, which copies its bytes.
 #[repr(transparent)]
@@ -162,6 +163,35 @@ impl RawProducer {
     pub(crate) fn poll(&self) {
         // SAFETY: the client is alive, and no borrow of the counters is open.
         unsafe { rd::rd_kafka_poll(self.client.as_ptr(), 0) };
+    }
+
+    /// Errors that the client has retried by itself, ever.
+    pub(crate) fn n_errors(&self) -> u64 {
+        self.client.seat().n_errors.get()
+    }
+
+    /// Lets the topic's partitions rest, or go on at once.
+    ///
+    /// The client's own thread is waited for, which waits for nobody; it is rare. Going on, a flush that waits for nothing is the
+    /// only call that wakes the threads that send.
+    pub(crate) fn obey(&self, order: Order, n_partitions: u32) {
+        let n_partitions = i32::try_from(n_partitions).unwrap_or(i32::MAX);
+        // SAFETY: client and topic are alive, the list is ours, and no borrow of the counters is open when the flush polls.
+        unsafe {
+            let list = rd::rd_kafka_topic_partition_list_new(n_partitions);
+            let name = rd::rd_kafka_topic_name(self.client.topic());
+            rd::rd_kafka_topic_partition_list_add_range(list, name, 0, n_partitions - 1);
+            match order {
+                Order::Pause => {
+                    rd::rd_kafka_pause_partitions(self.client.as_ptr(), list);
+                }
+                Order::Resume => {
+                    rd::rd_kafka_resume_partitions(self.client.as_ptr(), list);
+                    rd::rd_kafka_flush(self.client.as_ptr(), 0);
+                }
+            }
+            rd::rd_kafka_topic_partition_list_destroy(list);
+        }
     }
 
     /// The error that the client cannot go on after, with its words.
