@@ -6,7 +6,7 @@ use millstream_engine::batch::{Record, RecordBatch};
 use millstream_engine::error::codes;
 use millstream_engine::format::Deserializer;
 use millstream_engine::stage::{
-    CanFail, Chain, Cx, Emit, Failure, Head, Look, Looking, RecordChain, StepId, guard,
+    CanFail, Chain, Cx, Emit, Failure, Head, Look, Looking, RecordChain, StepId, What, guard,
 };
 use millstream_engine::{BoxError, RecordStream, Stream};
 
@@ -117,13 +117,16 @@ impl<'s, C: RecordChain> DeserializeRecords<'s, C> for RecordStream<'s, C> {
 pub type DeserializedBoth<'s, C, K, V, KeyFormat, ValueFormat> =
     Stream<'s, (K, V), Deserialize<C, FromBoth<KeyFormat, ValueFormat>, (K, V)>>;
 
+/// What could not be read, to follow "failed to", and why.
+pub type NotRead = (What, BoxError);
+
 /// Reads an item of type `T` from the parts of a record.
 pub trait FromRecord<T>: 'static {
     /// Reads one item.
     ///
     /// # Errors
     /// What could not be read, to follow "failed to", and why.
-    fn read(&mut self, record: Record<'_>) -> Result<T, (String, BoxError)>;
+    fn read(&mut self, record: Record<'_>) -> Result<T, NotRead>;
 }
 
 /// Reads an item from the value.
@@ -140,15 +143,15 @@ pub struct FromBoth<K, V>(K, V);
 
 impl<T, D: Deserializer<T>> FromRecord<T> for FromValue<D> {
     #[inline(always)]
-    fn read(&mut self, record: Record<'_>) -> Result<T, (String, BoxError)> {
-        decode("record", &mut self.0, record.value())
+    fn read(&mut self, record: Record<'_>) -> Result<T, NotRead> {
+        decode("decode a record as ", &mut self.0, record.value())
     }
 }
 
 impl<T, D: Deserializer<T>> FromRecord<T> for FromKey<D> {
     #[inline(always)]
-    fn read(&mut self, record: Record<'_>) -> Result<T, (String, BoxError)> {
-        decode("key", &mut self.0, record.key())
+    fn read(&mut self, record: Record<'_>) -> Result<T, NotRead> {
+        decode("decode a key as ", &mut self.0, record.key())
     }
 }
 
@@ -158,21 +161,19 @@ where
     ValueFormat: Deserializer<V>,
 {
     #[inline(always)]
-    fn read(&mut self, record: Record<'_>) -> Result<(K, V), (String, BoxError)> {
-        let key = decode("key", &mut self.0, record.key())?;
-        Ok((key, decode("record", &mut self.1, record.value())?))
+    fn read(&mut self, record: Record<'_>) -> Result<(K, V), NotRead> {
+        let key = decode("decode a key as ", &mut self.0, record.key())?;
+        Ok((key, decode("decode a record as ", &mut self.1, record.value())?))
     }
 }
 
 #[inline(always)]
 fn decode<T>(
-    part: &str,
+    what: &'static str,
     format: &mut impl Deserializer<T>,
     bytes: Option<&[u8]>,
-) -> Result<T, (String, BoxError)> {
-    format
-        .deserialize(bytes)
-        .map_err(|error| (format!("decode a {part} as {}", format.format()), error))
+) -> Result<T, NotRead> {
+    format.deserialize(bytes).map_err(|error| ([what, format.format()].into(), error))
 }
 
 /// The stage that `deserialize` and its variants add to a chain of records.

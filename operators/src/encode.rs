@@ -1,12 +1,11 @@
 //! `encode`: items into records, every part of the record written by a closure; and the stage that `serialize` shares with it.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use millstream_engine::batch::RecordWriter;
 use millstream_engine::error::codes;
 use millstream_engine::stage::{
-    CanFail, Chain, Cx, Emit, EmitRecord, Failure, Head, RecordChain, StepId, guard,
+    CanFail, Chain, Cx, Emit, EmitRecord, Failure, Head, RecordChain, StepId, What, guard,
 };
 use millstream_engine::{BoxError, RecordStream, Stream};
 
@@ -67,7 +66,7 @@ impl<'s, T: 'static, C: Chain<T>> EncodeItems<'s, T, C> for Stream<'s, T, C> {
 }
 
 /// What could not be written, to follow "failed to", and why.
-pub type NotWritten = (Cow<'static, str>, BoxError);
+pub type NotWritten = (What, BoxError);
 
 /// Writes an item of type `T` as a record.
 pub trait WriteItem<T>: 'static {

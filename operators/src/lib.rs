@@ -22,6 +22,7 @@
 //! | [`serialize_unkeyed`](SerializeItems::serialize_unkeyed) | items | an item becomes a record without a key |
 //! | [`split`](SplitItems::split) | items | parts a stream into any number |
 //! | [`try_map`](TryMapItems::try_map) | items, [records](TryMapRecords::try_map) | one in, one or an error out |
+//! | [`try_map_with`](TryMapWithItems::try_map_with) | items | the same, and the error carries the item |
 
 mod branch;
 mod broadcast;
@@ -39,12 +40,14 @@ mod route;
 mod serialize;
 mod split;
 mod try_map;
+mod try_map_with;
 
 pub use branch::BranchItems;
 pub use broadcast::{BroadcastItems, BroadcastRecords};
 pub use dead_letters::DeadLetters;
 pub use deserialize::{
     Deserialize, DeserializeRecords, DeserializedBoth, FromBoth, FromKey, FromRecord, FromValue,
+    NotRead,
 };
 pub use encode::{Encode, EncodeItems, NotWritten, WriteItem, Written};
 pub use filter::{Filter, FilterItems, FilterRecord, FilterRecords};
@@ -58,6 +61,7 @@ pub use route::RouteItems;
 pub use serialize::{Keyed, OriginKeyed, SerializeItems, Unkeyed};
 pub use split::SplitItems;
 pub use try_map::{TryMap, TryMapItems, TryMapRecord, TryMapRecords};
+pub use try_map_with::{TryMapWith, TryMapWithItems};
 
 /// Everything that makes operators methods of streams.
 pub mod prelude {
@@ -66,6 +70,6 @@ pub mod prelude {
         EncodeItems, FilterItems, FilterMapItems, FilterMapRecords, FilterRecords, FlatMapItems,
         FlatMapRecords, InspectItems, InspectRecords, MapItems, MapRecords, MergeItems,
         MergeRecords, RebalanceItems, RebalanceRecords, RouteItems, SerializeItems, SplitItems,
-        TryMapItems, TryMapRecords,
+        TryMapItems, TryMapRecords, TryMapWithItems,
     };
 }

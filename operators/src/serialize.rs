@@ -182,10 +182,7 @@ fn write_value<T>(
     match format.serialize(item, out.value_buffer()) {
         Ok(Presence::Present) => out.end_value(),
         Ok(Presence::Null) => out.null_value(),
-        Err(error) => {
-            let what = format!("encode an item as {}", format.format());
-            return Err((what.into(), error));
-        }
+        Err(error) => return Err((["encode an item as ", format.format()].into(), error)),
     };
     Ok(())
 }

@@ -13,7 +13,9 @@ use super::pool::Pool;
 use super::ports::Ports;
 use super::record_stream::RecordStream;
 use crate::batch::RecordBatch;
-use crate::stage::{Chain, ErrorsHandled, EveryOut, Head, Lanes, PickOut, RecordChain, StepId};
+use crate::stage::{
+    Chain, ErrorsHandled, EveryOut, Head, ItemBatch, Lanes, PickOut, RecordChain, StepId,
+};
 
 impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C>
 where
@@ -36,7 +38,7 @@ where
             self.parts.flow.build.fault(what, &line.to_string(), hint);
         }
         let pool = Pool::new(POOLED_CONTAINERS);
-        let (flow, laned) = self.pick::<Laned<Vec<T>>>((kind, step, n), pick, pool.clone());
+        let (flow, laned) = self.pick::<Laned<ItemBatch<T>>>((kind, step, n), pick, pool.clone());
         // The number of streams belongs to what must be equal on all workers.
         flow.build.operator(&format!("{kind} {n}"), &[step]);
         let stream = |edge| Stream::from_pooled_edge(flow.clone(), edge, step, pool.clone());
@@ -89,14 +91,14 @@ where
     }
 
     /// One fused operator up to here, whose items go to the lanes that `pick` names.
-    fn pick<O: TakesLanes<Vec<T>>>(
+    fn pick<O: TakesLanes<ItemBatch<T>>>(
         self,
         (kind, step, n): (&'static str, StepId, usize),
         mut pick: impl FnMut(&T) -> usize + 'static,
-        pool: Pool<Vec<T>>,
+        pool: Pool<ItemBatch<T>>,
     ) -> (Flow<'s>, TimelyStream<'s, O>) {
         let mut chain = self.chain;
-        let mut lanes: Vec<Vec<T>> = (0..n).map(|_| Vec::new()).collect();
+        let mut lanes: Vec<ItemBatch<T>> = (0..n).map(|_| ItemBatch::default()).collect();
         let body = move |batch: &mut <C::Head as Head>::Batch, ports: &mut Ports<'_, O>| {
             let mut out = PickOut {
                 lanes: Lanes { ports, pool: &pool, open: &mut lanes },
@@ -111,16 +113,16 @@ where
     }
 
     /// One fused operator up to here, whose items go to all lanes.
-    fn copy<O: TakesLanes<Vec<T>>>(
+    fn copy<O: TakesLanes<ItemBatch<T>>>(
         self,
         (kind, step, n): (&'static str, StepId, usize),
-        pool: Pool<Vec<T>>,
+        pool: Pool<ItemBatch<T>>,
     ) -> (Flow<'s>, TimelyStream<'s, O>)
     where
         T: Clone,
     {
         let mut chain = self.chain;
-        let mut lanes: Vec<Vec<T>> = (0..n).map(|_| Vec::new()).collect();
+        let mut lanes: Vec<ItemBatch<T>> = (0..n).map(|_| ItemBatch::default()).collect();
         let body = move |batch: &mut <C::Head as Head>::Batch, ports: &mut Ports<'_, O>| {
             let mut out = EveryOut { lanes: Lanes { ports, pool: &pool, open: &mut lanes }, step };
             chain.drive(batch, &mut out);
@@ -170,7 +172,7 @@ fn copies<'s>(
     step: StepId,
 ) -> TimelyStream<'s, Laned<RecordBatch>> {
     let last = flow.n_workers() - 1;
-    let wiring = Wiring { kind, step, stages: vec![step], n_errors: 0 };
+    let wiring = Wiring { kind, step, stages: vec![step], errors: Vec::new() };
     let body = move |batch: &mut RecordBatch, ports: &mut Ports<'_, Laned<RecordBatch>>| {
         for lane in 0..last {
             ports.give(&mut Laned::from_lane(lane, batch.clone()));

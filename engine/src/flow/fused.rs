@@ -17,7 +17,7 @@ use super::build::{Build, Flow};
 use super::error_record::ErrorRecord;
 use super::pool::Pool;
 use super::ports::{OkCapability, OperatorContext, Ports};
-use crate::stage::{Output, StepId, catch};
+use crate::stage::{ItemBatch, Output, StepId, catch};
 
 /// A stream between two engine operators.
 pub type TimelyStream<'s, C> = timely::dataflow::Stream<'s, u64, C>;
@@ -28,17 +28,20 @@ pub type RecordEdge<'s> = TimelyStream<'s, crate::batch::RecordBatch>;
 /// An edge that carries items, with the pool that its containers go back to.
 #[derive(Debug)]
 pub struct ItemEdge<'s, T: 'static> {
-    pub(crate) edge: TimelyStream<'s, Vec<T>>,
-    pub(crate) pool: Pool<Vec<T>>,
+    pub(crate) edge: TimelyStream<'s, ItemBatch<T>>,
+    pub(crate) pool: Pool<ItemBatch<T>>,
 }
 
-/// Which steps an operator runs, and how many error streams leave it.
+/// What error streams carry.
+pub(crate) type ErrorBatch = ItemBatch<ErrorRecord>;
+
+/// Which steps an operator runs, and which error streams leave it: of each, where its emptied containers are.
 #[derive(Debug)]
 pub struct Wiring {
     pub(crate) kind: &'static str,
     pub(crate) step: StepId,
     pub(crate) stages: Vec<StepId>,
-    pub(crate) n_errors: usize,
+    pub(crate) errors: Vec<Pool<ErrorBatch>>,
 }
 
 impl Wiring {
@@ -52,7 +55,7 @@ impl Wiring {
 #[derive(Debug)]
 pub struct Outputs<'s, O> {
     pub(crate) ok: TimelyStream<'s, O>,
-    pub(crate) errors: Vec<TimelyStream<'s, Vec<ErrorRecord>>>,
+    pub(crate) errors: Vec<TimelyStream<'s, ErrorBatch>>,
 }
 
 /// What a fused operator does with one batch.
@@ -70,18 +73,20 @@ impl<B, O: Output, F: FnMut(&mut B, &mut Ports<'_, O>) + 'static> Body<B, O> for
 
 /// The error outputs of an operator, with what one batch sends to them.
 pub(crate) struct ErrorOutputs {
-    outputs: Vec<pushers::Output<u64, Vec<ErrorRecord>>>,
-    pub(crate) pending: Vec<Vec<ErrorRecord>>,
+    outputs: Vec<pushers::Output<u64, ErrorBatch>>,
+    pools: Vec<Pool<ErrorBatch>>,
+    pub(crate) pending: Vec<ErrorBatch>,
 }
 
 impl ErrorOutputs {
     pub(crate) fn add<'s>(
         builder: &mut OperatorBuilder<'s, u64>,
-        n: usize,
-    ) -> (Self, Vec<TimelyStream<'s, Vec<ErrorRecord>>>) {
+        pools: &[Pool<ErrorBatch>],
+    ) -> (Self, Vec<TimelyStream<'s, ErrorBatch>>) {
         let (outputs, streams): (Vec<_>, _) =
-            (0..n).map(|_| builder.new_output::<Vec<ErrorRecord>>()).unzip();
-        (Self { outputs, pending: (0..n).map(|_| Vec::new()).collect() }, streams)
+            pools.iter().map(|_| builder.new_output::<ErrorBatch>()).unzip();
+        let pending = pools.iter().map(|_| ErrorBatch::default()).collect();
+        (Self { outputs, pools: pools.to_vec(), pending }, streams)
     }
 
     /// Sends what is pending; `capability` is asked for only when there is an error.
@@ -93,6 +98,7 @@ impl ErrorOutputs {
         {
             if !pending.is_empty() {
                 output.activate().give(&capability(port + 1), pending);
+                *pending = self.pools[port].take().unwrap_or_default();
             }
         }
     }
@@ -114,7 +120,7 @@ pub(crate) fn install_unary<'s, B: Container, O: Output>(
     let mut input = builder.new_input(input, Pipeline);
     builder.set_notify_for(0, FrontierInterest::Never);
     let (mut ok, oks) = builder.new_output::<O>();
-    let (mut errors, error_streams) = ErrorOutputs::add(&mut builder, wiring.n_errors);
+    let (mut errors, error_streams) = ErrorOutputs::add(&mut builder, &wiring.errors);
     let activator = flow.scope.activator_for(builder.operator_info().address);
     let mut waiting: VecDeque<(InputCapability<u64>, B)> = VecDeque::new();
     builder.build(move |capabilities| {

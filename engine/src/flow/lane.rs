@@ -16,7 +16,7 @@ use timely::{Accountable, Container};
 
 use super::build::Flow;
 use super::fused::TimelyStream;
-use crate::stage::Output;
+use crate::stage::{ItemBatch, Output};
 
 /// A container with the place it goes to: the number of a stream or of a worker.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ impl<C: Output> TakesLanes<C> for Laned<C> {
     }
 }
 
-impl<T: 'static> TakesLanes<Self> for Vec<T> {
+impl<T: 'static> TakesLanes<Self> for ItemBatch<T> {
     #[inline]
     fn from_lane(_only: usize, content: Self) -> Self {
         content

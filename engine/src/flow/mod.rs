@@ -20,7 +20,7 @@ mod source_operator;
 pub use boundary::Exchangeable;
 pub use build::Flow;
 pub use dataflow::Dataflow;
-pub use error_record::{ErrorRecord, dead_letter_headers};
+pub use error_record::{ErrorRecord, MAX_ERROR_BYTES, dead_letter_headers};
 pub use item_stream::Stream;
 pub use record_stream::RecordStream;
 

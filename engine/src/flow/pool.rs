@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::batch::RecordBatch;
+use crate::stage::ItemBatch;
 
 /// A bounded stack of emptied containers. Clones share it.
 #[derive(Debug)]
@@ -37,9 +38,9 @@ impl Reusable for RecordBatch {
     }
 }
 
-impl<T> Reusable for Vec<T> {
+impl<T> Reusable for ItemBatch<T> {
     fn has_memory(&self) -> bool {
-        self.capacity() > 0
+        self.items.capacity() > 0
     }
 
     fn empty(&mut self) {

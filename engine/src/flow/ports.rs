@@ -9,8 +9,9 @@ use timely::dataflow::channels::pushers;
 use timely::dataflow::operators::{Capability, InputCapability};
 
 use super::build::Build;
-use super::error_record::ErrorRecord;
-use crate::batch::Record;
+use super::error_record::{ErrorRecord, short_text};
+use super::fused::ErrorBatch;
+use crate::batch::OwnedRecord;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::StepCounters;
 use crate::stage::{Cx, Failure, Output, Panicked, Route, StepId};
@@ -98,7 +99,7 @@ pub(crate) enum OkCapability<'x> {
 pub struct Ports<'x, O: Output> {
     pub(crate) ok: &'x mut pushers::Output<u64, O>,
     pub(crate) capability: OkCapability<'x>,
-    pub(crate) errors: &'x mut [Vec<ErrorRecord>],
+    pub(crate) errors: &'x mut [ErrorBatch],
     pub(crate) cx: &'x OperatorContext,
     /// Bytes given so far, as charged to the in-flight ledger.
     pub(crate) given: usize,
@@ -138,16 +139,16 @@ impl<O: Output> Ports<'_, O> {
         stage.counters.errors.fetch_add(1, Ordering::Relaxed);
         match failure.route {
             Route::Stream(port) => {
-                let Failure { code, error, .. } = failure;
-                let record = cx.record().map(Record::to_owned).unwrap_or_default();
-                let record =
-                    ErrorRecord::now(&self.cx.build, &stage.name, code, error.to_string(), record);
-                self.given += size_of::<ErrorRecord>() + cx.record().map_or(0, Record::n_bytes);
+                let Failure { code, error, item, .. } = failure;
+                let text = short_text(&error);
+                let record = failed_record(cx, item);
+                self.given += size_of::<ErrorRecord>() + text.len() + bytes_of(&record);
+                let record = ErrorRecord::now(&self.cx.build, &stage.name, code, text, record);
                 if let Some(errors) = self.errors.get_mut(usize::from(port)) {
-                    if errors.capacity() == 0 {
-                        errors.reserve(ERRORS_AT_ONCE);
+                    if errors.items.capacity() == 0 {
+                        errors.items.reserve(ERRORS_AT_ONCE);
                     }
-                    errors.push(record);
+                    errors.items.push(record);
                 }
             }
             Route::Drop => {}
@@ -161,19 +162,35 @@ impl<O: Output> Ports<'_, O> {
 
     fn stop_error(&self, cx: Cx<'_>, failure: Failure) -> Error {
         let (label, line) = self.cx.build.label(failure.step);
-        let mut error = Error::new(ErrorKind::BadItem, failure.code, failure.what)
+        let mut error = Error::new(ErrorKind::BadItem, failure.code, failure.what.to_string())
             .at_step(&label)
             .at_line(line)
             .at_worker(self.cx.build.worker)
             .with_source(failure.error)
             .with_action("The dataflow stops before this record; a restart continues with it.")
             .with_hint("To set such records aside and go on, take them with `.split_errors()` instead of `.errors_fail()`.");
-        if let Some(record) = cx.record() {
-            if let Some(origin) = record.origin() {
+        if let Some((origin, position)) = cx.place() {
+            if let Some(origin) = origin {
                 error = error.at_partition(&origin.topic, origin.partition);
             }
-            error = error.at_position(record.position());
+            error = error.at_position(position);
         }
         error
     }
+}
+
+/// The record that failed, as it came; beyond a boundary the item, so far as its step wrote it, and its origin, so far as it was
+/// kept.
+fn failed_record(cx: Cx<'_>, item: Option<Vec<u8>>) -> OwnedRecord {
+    if let Some(record) = cx.record() {
+        return record.to_owned();
+    }
+    let (origin, position) = cx.place().unwrap_or_default();
+    OwnedRecord { value: item, origin: origin.cloned(), position, ..OwnedRecord::default() }
+}
+
+fn bytes_of(record: &OwnedRecord) -> usize {
+    let part = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    let headers = record.headers.iter().map(|(name, value)| name.len() + part(value));
+    part(&record.key) + part(&record.value) + headers.sum::<usize>()
 }

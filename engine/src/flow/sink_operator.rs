@@ -16,15 +16,15 @@ use timely::dataflow::operators::{Capability, InputCapability, Probe as _};
 use timely::progress::frontier::MutableAntichain;
 
 use super::build::{Build, Flow, SinkSlot};
-use super::error_record::ErrorRecord;
-use super::fused::{RecordEdge, TimelyStream};
+use super::error_record::{ErrorRecord, short_text};
+use super::fused::{ErrorBatch, RecordEdge, TimelyStream};
 use super::pool::Pool;
 use super::ports::OperatorContext;
 use crate::batch::RecordBatch;
 use crate::error::{Error, Result, codes};
 use crate::runtime::{Stop, Wake};
 use crate::sink::{Rejected, Sink, Writer};
-use crate::stage::{StepId, catch};
+use crate::stage::{ItemBatch, StepId, catch};
 
 /// What becomes of records that could not be delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,16 +42,16 @@ pub(crate) fn install_sink<'s>(
     step: StepId,
     sink: Box<dyn Sink>,
     undelivered: Undelivered,
-) -> TimelyStream<'s, Vec<ErrorRecord>> {
+) -> TimelyStream<'s, ErrorBatch> {
     let build = &flow.build;
     let name: Arc<str> = build.label(step).0.into();
     build.faults.borrow_mut().extend(sink.faults().into_iter().map(|fault| fault.at_step(&name)));
     build.operator("sink", &[step]);
     let mut builder = OperatorBuilder::new(name.to_string(), flow.scope);
     let mut input = builder.new_input(input, Pipeline);
-    let (_written_port, written) = builder.new_output::<Vec<()>>();
-    let (_durable_port, durable) = builder.new_output::<Vec<()>>();
-    let (errors, error_stream) = builder.new_output::<Vec<ErrorRecord>>();
+    let (_written_port, written) = builder.new_output::<ItemBatch<()>>();
+    let (_durable_port, durable) = builder.new_output::<ItemBatch<()>>();
+    let (errors, error_stream) = builder.new_output::<ErrorBatch>();
     let address = builder.operator_info().address;
     let wake = flow.wake_for(&address);
     let writer = Rc::new(RefCell::new(None));
@@ -114,7 +114,7 @@ struct SinkOperator {
     /// The oldest epoch not wholly taken, the oldest not durable: one capability each, however many epochs are open.
     written: Option<Capability<u64>>,
     durable: Option<Capability<u64>>,
-    errors: pushers::Output<u64, Vec<ErrorRecord>>,
+    errors: pushers::Output<u64, ErrorBatch>,
     error_capability: Option<Capability<u64>>,
     /// The input frontier last told to the writer; `None` once it is empty.
     frontier: Option<u64>,
@@ -217,7 +217,7 @@ impl SinkOperator {
             return Ok(());
         };
         let records = self.rejected.drain(..).map(|r| error_record(&self.build, &self.name, r));
-        let mut records: Vec<ErrorRecord> = records.collect();
+        let mut records = ErrorBatch::from(records.collect::<Vec<ErrorRecord>>());
         self.errors.activate().give(capability, &mut records);
         Ok(())
     }
@@ -239,7 +239,7 @@ impl SinkOperator {
 
 fn error_record(build: &Build, step: &Arc<str>, rejected: Rejected) -> ErrorRecord {
     let cause = rejected.error.cause().map(|c| format!(": {c}")).unwrap_or_default();
-    let text = format!("failed to {}{cause}", rejected.error);
+    let text = short_text(&format_args!("failed to {}{cause}", rejected.error));
     let record = ErrorRecord::now(build, step, rejected.error.code(), text, rejected.record);
     ErrorRecord { attempts: rejected.attempts, ..record }
 }

@@ -15,7 +15,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
 use super::build::{Build, Flow, SourceSlot};
-use super::error_record::ErrorRecord;
+use super::error_record::{ErrorRecord, short_text};
 use super::fused::{Body, ErrorOutputs, Outputs, Wiring};
 use super::ledger::Ledger;
 use super::ports::{OkCapability, OperatorContext, Ports};
@@ -34,6 +34,7 @@ const FUEL: usize = 8;
 /// The running half of a source on one worker, shared by its operator and the worker's loop.
 pub(crate) struct SourceState {
     pub(crate) name: Arc<str>,
+    connector: &'static str,
     pub(crate) wake: Wake,
     /// Set when readers open.
     pub(crate) feed: Option<Feed>,
@@ -91,6 +92,7 @@ impl SourceState {
 pub struct SourceRef {
     step: StepId,
     name: Arc<str>,
+    connector: &'static str,
     source: RefCell<Option<Box<dyn Source>>>,
     on_failure: OnFailure,
 }
@@ -120,6 +122,7 @@ impl Flow<'_> {
         SourceRef {
             step,
             name: name.into(),
+            connector: source.connector(),
             source: RefCell::new(Some(source)),
             on_failure: OnFailure::Stop,
         }
@@ -137,7 +140,7 @@ pub(crate) fn install_source<'s, O: Output>(
     let cx = OperatorContext::new(&flow.build, "source", source.step, &wiring.stages);
     let mut builder = OperatorBuilder::new(source.name.to_string(), flow.scope);
     let (ok, oks) = builder.new_output::<O>();
-    let (errors, error_streams) = ErrorOutputs::add(&mut builder, wiring.n_errors);
+    let (errors, error_streams) = ErrorOutputs::add(&mut builder, &wiring.errors);
     let state = register(source, flow, builder.operator_info().address);
     let on_failure = source.on_failure;
     builder.build_reschedule(move |capabilities| {
@@ -162,6 +165,7 @@ fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<Ref
     let wake = flow.wake_for(&address);
     let state = Rc::new(RefCell::new(SourceState {
         name: Arc::clone(&source.name),
+        connector: source.connector,
         wake,
         feed: None,
         ledger: Ledger::new(flow.build.shared.config.in_flight_bytes),
@@ -345,11 +349,11 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         let origin = place
             .topic
             .as_ref()
-            .map(|topic| Origin::new("source", topic, place.partition.unwrap_or(0)));
+            .map(|topic| Origin::new(state.connector, topic, place.partition.unwrap_or(0)));
         let record = OwnedRecord { position, origin, ..OwnedRecord::default() };
-        let failed =
-            ErrorRecord::now(&self.build, &state.name, error.code(), error.report(), record);
-        self.errors.pending[0].push(ErrorRecord { attempts: self.failures, ..failed });
+        let text = short_text(&error.report());
+        let failed = ErrorRecord::now(&self.build, &state.name, error.code(), text, record);
+        self.errors.pending[0].items.push(ErrorRecord { attempts: self.failures, ..failed });
         Ok(())
     }
 

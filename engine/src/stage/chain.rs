@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 
 use super::emit::{Cx, Emit, EmitRecord, Failure, Route};
 use super::head::{FromItems, Head};
+use super::item_batch::ItemBatch;
 use super::markers::{NeverFails, PastBoundary};
-use super::panic::RecordNote;
+use super::panic::OriginNote;
 use crate::batch::{Record, RecordBatch, RecordWriter};
 
 /// A chain of stages that ends in items of type `T`.
@@ -67,7 +68,7 @@ impl<H: Head<Batch = RecordBatch>> RecordChain for Records<H> {
     #[inline(always)]
     fn drive<E: EmitRecord>(&mut self, batch: &mut RecordBatch, out: &mut E) {
         for record in batch.iter() {
-            let note = RecordNote(record);
+            let note = OriginNote(Cx::of(record));
             out.ok(Cx::of(record), record);
             std::mem::forget(note);
         }
@@ -88,10 +89,42 @@ impl<T: 'static> Chain<T> for Items<T> {
     type Origin = PastBoundary;
 
     #[inline(always)]
-    fn drive<E: Emit<T>>(&mut self, batch: &mut Vec<T>, out: &mut E) {
-        for item in batch.drain(..) {
-            out.ok(Cx::NONE, item);
+    fn drive<E: Emit<T>>(&mut self, batch: &mut ItemBatch<T>, out: &mut E) {
+        for (index, item) in batch.items.drain(..).enumerate() {
+            let cx = Cx::kept(&batch.origins, index);
+            let note = OriginNote(cx);
+            out.ok(cx, item);
+            std::mem::forget(note);
         }
+    }
+}
+
+/// A chain whose items keep their origins beyond the next boundaries.
+#[derive(Debug)]
+pub struct OriginsKept<C>(pub(crate) C);
+
+struct OriginsKeptEmit<'e, E>(&'e mut E);
+
+impl<T, E: Emit<T>> Emit<T> for OriginsKeptEmit<'_, E> {
+    #[inline(always)]
+    fn ok(&mut self, cx: Cx<'_>, item: T) {
+        self.0.ok(cx.keeping(), item);
+    }
+
+    #[inline(always)]
+    fn err(&mut self, cx: Cx<'_>, failure: Failure) {
+        self.0.err(cx, failure);
+    }
+}
+
+impl<T: 'static, C: Chain<T>> Chain<T> for OriginsKept<C> {
+    type Head = C::Head;
+    type Errors = C::Errors;
+    type Origin = C::Origin;
+
+    #[inline(always)]
+    fn drive<E: Emit<T>>(&mut self, batch: &mut <C::Head as Head>::Batch, out: &mut E) {
+        self.0.drive(batch, &mut OriginsKeptEmit(out));
     }
 }
 

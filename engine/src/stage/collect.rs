@@ -4,6 +4,7 @@
 
 use super::StepId;
 use super::emit::{Cx, Emit, EmitRecord, Failure};
+use super::item_batch::ItemBatch;
 use super::panic::guard;
 use crate::batch::{BATCH_BYTES, Record, RecordBatch, RecordWriter, Run};
 use crate::flow::{Pool, Ports};
@@ -18,41 +19,45 @@ pub(crate) fn item_capacity<T>() -> usize {
 
 /// Collects items.
 pub(crate) struct ItemOut<'x, 'p, T: 'static> {
-    pub(crate) ports: &'x mut Ports<'p, Vec<T>>,
-    pub(crate) pool: &'x Pool<Vec<T>>,
-    pub(crate) items: Vec<T>,
+    pub(crate) ports: &'x mut Ports<'p, ItemBatch<T>>,
+    pub(crate) pool: &'x Pool<ItemBatch<T>>,
+    pub(crate) batch: ItemBatch<T>,
 }
 
 impl<'x, 'p, T: 'static> ItemOut<'x, 'p, T> {
-    pub(crate) fn new(ports: &'x mut Ports<'p, Vec<T>>, pool: &'x Pool<Vec<T>>) -> Self {
-        Self { ports, pool, items: Vec::new() }
+    pub(crate) fn new(
+        ports: &'x mut Ports<'p, ItemBatch<T>>,
+        pool: &'x Pool<ItemBatch<T>>,
+    ) -> Self {
+        Self { ports, pool, batch: ItemBatch::default() }
     }
 
     #[cold]
     #[inline(never)]
     fn make_room(&mut self) {
-        if !self.items.is_empty() {
-            self.ports.give(&mut self.items);
+        if !self.batch.is_empty() {
+            self.ports.give(&mut self.batch);
         }
-        self.items = self.pool.take().unwrap_or_else(|| Vec::with_capacity(item_capacity::<T>()));
+        self.batch =
+            self.pool.take().unwrap_or_else(|| ItemBatch::with_capacity(item_capacity::<T>()));
     }
 
     pub(crate) fn finish(mut self) {
-        if !self.items.is_empty() {
-            self.ports.give(&mut self.items);
-        } else if self.items.capacity() > 0 {
-            self.pool.put(self.items);
+        if self.batch.is_empty() {
+            self.pool.put(self.batch);
+        } else {
+            self.ports.give(&mut self.batch);
         }
     }
 }
 
 impl<T: 'static> Emit<T> for ItemOut<'_, '_, T> {
     #[inline(always)]
-    fn ok(&mut self, _: Cx<'_>, item: T) {
-        if self.items.len() == self.items.capacity() {
+    fn ok(&mut self, cx: Cx<'_>, item: T) {
+        if self.batch.is_full() {
             self.make_room();
         }
-        self.items.push(item);
+        self.batch.push(cx, item);
     }
 
     #[cold]
@@ -157,7 +162,7 @@ impl EmitRecord for RecordOut<'_, '_> {
 pub(crate) struct EachOut<'x, 'p, F> {
     pub(crate) each: &'x mut F,
     pub(crate) step: StepId,
-    pub(crate) ports: &'x mut Ports<'p, Vec<()>>,
+    pub(crate) ports: &'x mut Ports<'p, ItemBatch<()>>,
 }
 
 impl<T, F: FnMut(T)> Emit<T> for EachOut<'_, '_, F> {

@@ -1,31 +1,84 @@
 //! What a stage pushes into: the next stage's emitter, and at the end of a chain the operator's outputs.
 
-use std::borrow::Cow;
+use std::fmt;
 
 use super::StepId;
-use crate::batch::{Record, RecordWriter};
+use super::kept_origins::KeptOrigins;
+use crate::batch::{Origin, Record, RecordWriter};
 use crate::error::{BoxError, Code, codes};
 
-/// What an item came from: the source's record, while it is at hand. Rides along for nothing.
+/// What an item came from: the source's record while it is at hand, later its origin if that was kept. Rides along for nothing.
 #[derive(Clone, Copy, Debug)]
-pub struct Cx<'a> {
-    pub(crate) record: Option<Record<'a>>,
+pub struct Cx<'a>(Whence<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Whence<'a> {
+    Unknown,
+    /// The record is at hand; the origin is to be kept beyond the next boundary, or not.
+    Record(Record<'a>, Keep),
+    /// The item of this index in a container that kept its origins.
+    Container(&'a KeptOrigins, usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Yes,
+    No,
 }
 
 impl<'a> Cx<'a> {
-    /// Beyond a boundary: no record is at hand.
-    pub const NONE: Cx<'static> = Cx { record: None };
+    /// Beyond a boundary: no record is at hand, and no origin was kept.
+    pub const NONE: Cx<'static> = Cx(Whence::Unknown);
 
     /// At the origin: `record` is what the item is made from.
     #[inline(always)]
     pub fn of(record: Record<'a>) -> Self {
-        Self { record: Some(record) }
+        Self(Whence::Record(record, Keep::No))
+    }
+
+    /// Beyond a boundary: item `index` of a container with these origins.
+    #[inline(always)]
+    pub(crate) fn kept(origins: &'a KeptOrigins, index: usize) -> Self {
+        if origins.is_empty() { Self::NONE } else { Self(Whence::Container(origins, index)) }
+    }
+
+    /// The same, with the origin to be kept beyond the next boundary.
+    #[inline(always)]
+    pub(crate) fn keeping(self) -> Self {
+        match self.0 {
+            Whence::Record(record, _) => Self(Whence::Record(record, Keep::Yes)),
+            _ => self,
+        }
     }
 
     /// The record the item came from.
     #[inline(always)]
     pub fn record(self) -> Option<Record<'a>> {
-        self.record
+        match self.0 {
+            Whence::Record(record, _) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// Where the item came from, if that is to be known beyond the next boundary too.
+    #[inline(always)]
+    pub(crate) fn to_keep(self) -> Option<(&'a Origin, u64)> {
+        match self.0 {
+            Whence::Unknown | Whence::Record(_, Keep::No) => None,
+            Whence::Record(record, Keep::Yes) => Some((record.origin()?, record.position())),
+            Whence::Container(origins, index) => origins.get(index),
+        }
+    }
+
+    /// The origin, where there is one, and the position of the record the item came from.
+    pub(crate) fn place(self) -> Option<(Option<&'a Origin>, u64)> {
+        match self.0 {
+            Whence::Unknown => None,
+            Whence::Record(record, _) => Some((record.origin(), record.position())),
+            Whence::Container(origins, index) => {
+                origins.get(index).map(|(origin, position)| (Some(origin), position))
+            }
+        }
     }
 }
 
@@ -47,9 +100,34 @@ pub(crate) enum Route {
 pub struct Failure {
     pub(crate) step: StepId,
     pub(crate) code: Code,
-    pub(crate) what: Cow<'static, str>,
+    pub(crate) what: What,
     pub(crate) error: BoxError,
+    /// The item in bytes, where its step could write it.
+    pub(crate) item: Option<Vec<u8>>,
     pub(crate) route: Route,
+}
+
+/// What could not be done, to follow "failed to"; put together only when it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct What(&'static str, &'static str);
+
+impl From<&'static str> for What {
+    fn from(what: &'static str) -> Self {
+        Self(what, "")
+    }
+}
+
+impl From<[&'static str; 2]> for What {
+    fn from([what, format]: [&'static str; 2]) -> Self {
+        Self(what, format)
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)?;
+        f.write_str(self.1)
+    }
 }
 
 impl Failure {
@@ -64,10 +142,17 @@ impl Failure {
     pub fn with_code(
         step: StepId,
         code: Code,
-        what: impl Into<Cow<'static, str>>,
+        what: impl Into<What>,
         error: impl Into<BoxError>,
     ) -> Self {
-        Self { step, code, what: what.into(), error: error.into(), route: Route::Open }
+        let (what, error) = (what.into(), error.into());
+        Self { step, code, what, error, item: None, route: Route::Open }
+    }
+
+    /// The same with the item in bytes, for where no record is at hand.
+    #[must_use]
+    pub fn with_item(self, bytes: Vec<u8>) -> Self {
+        Self { item: Some(bytes), ..self }
     }
 
     pub(crate) fn taken_by(mut self, route: Route) -> Self {

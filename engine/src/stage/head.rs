@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use super::item_batch::ItemBatch;
 use super::markers::{AtOrigin, PastBoundary};
 use crate::batch::RecordBatch;
 use crate::flow::{
@@ -70,7 +71,7 @@ impl Head for FromBatches {
 }
 
 impl<T: 'static> Head for FromItems<T> {
-    type Batch = Vec<T>;
+    type Batch = ItemBatch<T>;
     type Origin = PastBoundary;
     type Handle<'s> = ItemEdge<'s, T>;
 
@@ -78,7 +79,7 @@ impl<T: 'static> Head for FromItems<T> {
         handle: ItemEdge<'s, T>,
         flow: &Flow<'s>,
         wiring: &Wiring,
-        body: impl Body<Vec<T>, O>,
+        body: impl Body<ItemBatch<T>, O>,
     ) -> Outputs<'s, O> {
         let ItemEdge { edge, pool } = handle;
         install_unary(edge, flow, wiring, body, move |items| pool.put(items))
@@ -88,6 +89,7 @@ impl<T: 'static> Head for FromItems<T> {
 pub(crate) mod private {
     use timely::Container;
 
+    use super::ItemBatch;
     use crate::batch::RecordBatch;
 
     /// Only this crate adds heads.
@@ -108,9 +110,9 @@ pub(crate) mod private {
         }
     }
 
-    impl<T: 'static> Output for Vec<T> {
+    impl<T: 'static> Output for ItemBatch<T> {
         fn weight(&self) -> usize {
-            self.len() * size_of::<T>()
+            self.items.len() * size_of::<T>() + self.origins.weight()
         }
     }
 }

@@ -3,23 +3,24 @@
 use super::StepId;
 use super::collect::item_capacity;
 use super::emit::{Cx, Emit, Failure};
+use super::item_batch::ItemBatch;
 use super::panic::guard;
 use crate::flow::{Pool, Ports, TakesLanes};
 
 /// Containers of items, one per lane.
-pub(crate) struct Lanes<'x, 'p, T: 'static, O: TakesLanes<Vec<T>>> {
+pub(crate) struct Lanes<'x, 'p, T: 'static, O: TakesLanes<ItemBatch<T>>> {
     pub(crate) ports: &'x mut Ports<'p, O>,
-    pub(crate) pool: &'x Pool<Vec<T>>,
-    pub(crate) open: &'x mut [Vec<T>],
+    pub(crate) pool: &'x Pool<ItemBatch<T>>,
+    pub(crate) open: &'x mut [ItemBatch<T>],
 }
 
-impl<T: 'static, O: TakesLanes<Vec<T>>> Lanes<'_, '_, T, O> {
+impl<T: 'static, O: TakesLanes<ItemBatch<T>>> Lanes<'_, '_, T, O> {
     #[inline(always)]
-    fn push(&mut self, lane: usize, item: T) {
-        if self.open[lane].len() == self.open[lane].capacity() {
+    fn push(&mut self, lane: usize, cx: Cx<'_>, item: T) {
+        if self.open[lane].is_full() {
             self.make_room(lane);
         }
-        self.open[lane].push(item);
+        self.open[lane].push(cx, item);
     }
 
     #[cold]
@@ -27,7 +28,7 @@ impl<T: 'static, O: TakesLanes<Vec<T>>> Lanes<'_, '_, T, O> {
     fn make_room(&mut self, lane: usize) {
         self.send(lane);
         self.open[lane] =
-            self.pool.take().unwrap_or_else(|| Vec::with_capacity(item_capacity::<T>()));
+            self.pool.take().unwrap_or_else(|| ItemBatch::with_capacity(item_capacity::<T>()));
     }
 
     fn send(&mut self, lane: usize) {
@@ -43,25 +44,25 @@ impl<T: 'static, O: TakesLanes<Vec<T>>> Lanes<'_, '_, T, O> {
 }
 
 /// Puts each item on the lane that a closure of the program picks.
-pub(crate) struct PickOut<'x, 'p, T: 'static, O: TakesLanes<Vec<T>>, P> {
+pub(crate) struct PickOut<'x, 'p, T: 'static, O: TakesLanes<ItemBatch<T>>, P> {
     pub(crate) lanes: Lanes<'x, 'p, T, O>,
     pub(crate) pick: &'x mut P,
     pub(crate) step: StepId,
 }
 
-impl<T: 'static, O: TakesLanes<Vec<T>>, P> PickOut<'_, '_, T, O, P> {
+impl<T: 'static, O: TakesLanes<ItemBatch<T>>, P> PickOut<'_, '_, T, O, P> {
     pub(crate) fn finish(mut self) {
         self.lanes.finish();
     }
 }
 
-impl<T: 'static, O: TakesLanes<Vec<T>>, P: FnMut(&T) -> usize> Emit<T>
+impl<T: 'static, O: TakesLanes<ItemBatch<T>>, P: FnMut(&T) -> usize> Emit<T>
     for PickOut<'_, '_, T, O, P>
 {
     #[inline(always)]
-    fn ok(&mut self, _: Cx<'_>, item: T) {
+    fn ok(&mut self, cx: Cx<'_>, item: T) {
         let lane = guard(self.step, || (self.pick)(&item));
-        self.lanes.push(lane, item);
+        self.lanes.push(lane, cx, item);
     }
 
     #[cold]
@@ -71,26 +72,26 @@ impl<T: 'static, O: TakesLanes<Vec<T>>, P: FnMut(&T) -> usize> Emit<T>
 }
 
 /// Puts each item on every lane: clones on all but the last.
-pub(crate) struct EveryOut<'x, 'p, T: 'static, O: TakesLanes<Vec<T>>> {
+pub(crate) struct EveryOut<'x, 'p, T: 'static, O: TakesLanes<ItemBatch<T>>> {
     pub(crate) lanes: Lanes<'x, 'p, T, O>,
     pub(crate) step: StepId,
 }
 
-impl<T: 'static, O: TakesLanes<Vec<T>>> EveryOut<'_, '_, T, O> {
+impl<T: 'static, O: TakesLanes<ItemBatch<T>>> EveryOut<'_, '_, T, O> {
     pub(crate) fn finish(mut self) {
         self.lanes.finish();
     }
 }
 
-impl<T: Clone + 'static, O: TakesLanes<Vec<T>>> Emit<T> for EveryOut<'_, '_, T, O> {
+impl<T: Clone + 'static, O: TakesLanes<ItemBatch<T>>> Emit<T> for EveryOut<'_, '_, T, O> {
     #[inline(always)]
-    fn ok(&mut self, _: Cx<'_>, item: T) {
+    fn ok(&mut self, cx: Cx<'_>, item: T) {
         let last = self.lanes.open.len() - 1;
         for lane in 0..last {
             let copy = guard(self.step, || item.clone());
-            self.lanes.push(lane, copy);
+            self.lanes.push(lane, cx, copy);
         }
-        self.lanes.push(last, item);
+        self.lanes.push(last, cx, item);
     }
 
     #[cold]

@@ -33,3 +33,12 @@ pub struct PastBoundary;
 )]
 pub trait HasOrigin: 'static {}
 impl HasOrigin for AtOrigin {}
+
+/// Chains whose items still have an origin to keep.
+#[diagnostic::on_unimplemented(
+    message = "beyond a boundary the origin of an item is gone, unless it was kept before",
+    label = "too late to keep the origin",
+    note = "call `.with_origin()` before the first boundary; every boundary behind it keeps the origin by itself"
+)]
+pub trait OriginAtHand: 'static {}
+impl OriginAtHand for AtOrigin {}

@@ -9,16 +9,21 @@ mod chain;
 mod collect;
 mod emit;
 mod head;
+mod item_batch;
+mod kept_origins;
 mod lanes;
 mod look;
 mod markers;
 mod panic;
 
-pub use chain::{Caught, Chain, Items, RecordChain, Records, Sure, SureRecords};
-pub use emit::{Cx, Emit, EmitRecord, Failure};
+pub use chain::{Caught, Chain, Items, OriginsKept, RecordChain, Records, Sure, SureRecords};
+pub use emit::{Cx, Emit, EmitRecord, Failure, What};
 pub use head::{FromBatches, FromItems, FromSource, Head};
+pub use item_batch::ItemBatch;
 pub use look::{Look, Looking};
-pub use markers::{AtOrigin, CanFail, ErrorsHandled, HasOrigin, NeverFails, PastBoundary};
+pub use markers::{
+    AtOrigin, CanFail, ErrorsHandled, HasOrigin, NeverFails, OriginAtHand, PastBoundary,
+};
 pub use panic::{guard, guard_at};
 
 pub(crate) use collect::{EachOut, ItemOut, RecordOut};

@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::StepId;
+use super::emit::Cx;
 use crate::batch::{Origin, Record};
 
 thread_local! {
@@ -37,19 +38,21 @@ pub fn guard<R>(step: StepId, user: impl FnOnce() -> R) -> R {
 /// The same where no emitter has noted the record: when the code panics, `step` and `record` are named in the error.
 #[inline(always)]
 pub fn guard_at<R>(step: StepId, record: Record<'_>, user: impl FnOnce() -> R) -> R {
-    let note = RecordNote(record);
+    let note = OriginNote(Cx::of(record));
     let result = guard(step, user);
     std::mem::forget(note);
     result
 }
 
-/// Notes the record at hand, should what follows panic.
-pub(crate) struct RecordNote<'a>(pub(crate) Record<'a>);
+/// Notes where the item at hand came from, should what follows panic.
+pub(crate) struct OriginNote<'a>(pub(crate) Cx<'a>);
 
-impl Drop for RecordNote<'_> {
+impl Drop for OriginNote<'_> {
     #[cold]
     fn drop(&mut self) {
-        RECORD.with_borrow_mut(|note| *note = Some((self.0.origin().cloned(), self.0.position())));
+        if let Some((origin, position)) = self.0.place() {
+            RECORD.with_borrow_mut(|note| *note = Some((origin.cloned(), position)));
+        }
     }
 }
 
