@@ -19,5 +19,5 @@ pub mod testing;
 
 pub use config::Config;
 pub use error::{BoxError, Error, ErrorKind, Result};
-pub use flow::{Dataflow, ErrorRecord, Flow, RecordStream, Stream};
+pub use flow::{Dataflow, DeadLetter, ErrorRecord, Flow, RecordStream, Stream};
 pub use runtime::{Handle, run, start};

@@ -38,6 +38,7 @@ mod merge;
 mod rebalance;
 mod route;
 mod serialize;
+mod shortening;
 mod split;
 mod try_map;
 mod try_map_with;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::build::Build;
-use crate::batch::{Origin, OwnedRecord, RecordWriter};
+use crate::batch::OwnedRecord;
 use crate::error::Code;
 
 /// Bytes of an error's text at most: what is longer is cut, and ends in `…`.
@@ -40,24 +40,6 @@ pub struct ErrorRecord {
     pub failed_at: i64,
     /// How often it was tried.
     pub attempts: u32,
-}
-
-/// The headers of a dead letter, in the order in which they are written; values are UTF-8 text.
-///
-/// The same on every connector; the record's own headers come before them.
-pub const fn dead_letter_headers() -> [&'static str; 10] {
-    [
-        "millstream-error-code",
-        "millstream-error",
-        "millstream-dataflow",
-        "millstream-step",
-        "millstream-connector",
-        "millstream-topic",
-        "millstream-partition",
-        "millstream-position",
-        "millstream-time",
-        "millstream-attempts",
-    ]
 }
 
 /// The text of an error, cut at [`MAX_ERROR_BYTES`]; no more than that is ever put together.
@@ -101,39 +83,6 @@ impl ErrorRecord {
             record,
             failed_at: build.shared.clock.unix_millis(),
             attempts: 1,
-        }
-    }
-
-    /// Writes the dead letter of this error: original key, value and headers, then the headers that say what happened.
-    pub fn write_dead_letter(&self, out: &mut RecordWriter<'_>) {
-        let record = &self.record;
-        if let Some(key) = &record.key {
-            out.key(key);
-        }
-        if let Some(value) = &record.value {
-            out.value(value);
-        }
-        for (name, value) in &record.headers {
-            out.header(name, value.as_deref());
-        }
-        let origin = record.origin.as_ref();
-        let of_origin = |text: fn(&Origin) -> Cow<'_, str>| origin.map(text);
-        let texts: [Option<Cow<'_, str>>; 10] = [
-            Some(Cow::from(&*self.code)),
-            Some(Cow::from(&self.error)),
-            Some(Cow::from(&*self.dataflow)),
-            Some(Cow::from(&*self.step)),
-            of_origin(|o| Cow::from(&*o.connector)),
-            of_origin(|o| Cow::from(&*o.topic)),
-            of_origin(|o| Cow::from(o.partition.to_string())),
-            origin.map(|_| Cow::from(record.position.to_string())),
-            Some(Cow::from(self.failed_at.to_string())),
-            Some(Cow::from(self.attempts.to_string())),
-        ];
-        for (name, text) in dead_letter_headers().into_iter().zip(texts) {
-            if let Some(text) = text {
-                out.header(name, Some(text.as_bytes()));
-            }
         }
     }
 }

@@ -5,6 +5,7 @@
 mod boundary;
 mod build;
 mod dataflow;
+mod dead_letter;
 mod error_record;
 mod exchange;
 mod fused;
@@ -20,7 +21,8 @@ mod source_operator;
 pub use boundary::Exchangeable;
 pub use build::Flow;
 pub use dataflow::Dataflow;
-pub use error_record::{ErrorRecord, MAX_ERROR_BYTES, dead_letter_headers};
+pub use dead_letter::{DeadLetter, RECORD_TIME_HEADER, VALUE_LEFT_OUT_HEADER, dead_letter_headers};
+pub use error_record::{ErrorRecord, MAX_ERROR_BYTES};
 pub use item_stream::Stream;
 pub use record_stream::RecordStream;
 

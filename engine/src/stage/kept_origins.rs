@@ -114,11 +114,12 @@ mod tests {
     fn full_table_forgets_instead_of_lying() {
         let mut kept = KeptOrigins::default();
         let n_rows = u32::try_from(UNKNOWN).unwrap();
-        for partition in 0..=n_rows {
-            kept.note(partition as usize, &of(partition), 5);
+        kept.rows = (1..n_rows).map(|partition| Row { origin: of(partition), high: 0 }).collect();
+        for (index, partition) in [n_rows, n_rows + 1, 7].into_iter().enumerate() {
+            kept.note(index, &of(partition), 5);
         }
-        assert_eq!(kept.get(n_rows as usize - 1), Some((&of(n_rows - 1), 5)));
-        assert_eq!(kept.get(n_rows as usize), None);
+        assert_eq!(kept.get(0), Some((&of(n_rows), 5)), "the last row");
+        assert_eq!((kept.get(1), kept.get(2)), (None, Some((&of(7), 5))));
     }
 
     proptest! {

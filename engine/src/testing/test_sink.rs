@@ -16,7 +16,20 @@ struct State {
     stalled: bool,
     holding: bool,
     judge: Option<Judge>,
+    max_bytes: Option<usize>,
     wakes: Vec<Wake>,
+}
+
+impl State {
+    /// Why a record is rejected, if it is.
+    fn refusal(&self, record: &OwnedRecord, n_bytes: usize) -> Option<Error> {
+        let refused = |code| Error::new(ErrorKind::BadItem, code, "deliver a record");
+        if self.max_bytes.is_some_and(|max_bytes| n_bytes > max_bytes) {
+            return Some(refused(codes::TOO_LARGE));
+        }
+        let reason = self.judge.as_ref().and_then(|judge| judge(record))?;
+        Some(refused(codes::NOT_DELIVERED).with_source(reason))
+    }
 }
 
 /// A sink that collects records to a list. Clones share the list.
@@ -90,6 +103,11 @@ impl TestSink {
         self.lock().judge = Some(Arc::new(judge));
     }
 
+    /// Rejects as too large every record whose key, value and headers have more than `max_bytes`.
+    pub fn reject_larger_than(&self, max_bytes: usize) {
+        self.lock().max_bytes = Some(max_bytes);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,12 +149,9 @@ impl Writer for ListWriter {
             return Ok(from);
         }
         for record in batch.iter().skip(from) {
+            let n_bytes = record.n_bytes() + record.headers().encoded().len();
             let record = record.to_owned();
-            let reason = state.judge.as_ref().and_then(|judge| judge(&record));
-            if let Some(reason) = reason {
-                let error =
-                    Error::new(ErrorKind::BadItem, codes::NOT_DELIVERED, "deliver a record")
-                        .with_source(reason);
+            if let Some(error) = state.refusal(&record, n_bytes) {
                 self.rejected.push(Rejected { epoch, record, error, attempts: 1 });
                 continue;
             }
