@@ -19,9 +19,9 @@
 //! | a connector of your own | [`source`], [`sink`], [`batch`] |
 
 pub use millstream_engine::{
-    BoxError, Config, Dataflow, Error, ErrorKind, ErrorRecord, Flow, Handle, RecordStream, Result,
-    Stream, batch, clock, config, error, flow, format, metrics, position, run, runtime, sink,
-    source, stage, start, testing,
+    BoxError, Config, Dataflow, DeadLetter, Error, ErrorKind, ErrorRecord, Flow, Handle,
+    RecordStream, Result, Stream, batch, clock, config, error, flow, format, metrics, position,
+    run, runtime, sink, source, stage, start, testing,
 };
 pub use millstream_formats as formats;
 #[cfg(feature = "kafka")]
@@ -32,9 +32,9 @@ pub use millstream_operators as operators;
 
 /// What most programs need: the graph's types, every operator, the formats.
 pub mod prelude {
-    pub use crate::formats::{json, optional, raw, string};
+    pub use crate::formats::{json, json_pretty, optional, postcard, raw, string};
     pub use crate::operators::prelude::*;
-    pub use crate::{Config, Dataflow, ErrorRecord, Flow, RecordStream, Stream};
+    pub use crate::{Config, Dataflow, DeadLetter, ErrorRecord, Flow, RecordStream, Stream};
 }
 
 /// Allocations of the whole program through mimalloc: feature `mimalloc`.

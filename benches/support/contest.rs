@@ -28,6 +28,13 @@ pub(crate) struct Contest {
     pub(crate) contenders: &'static [Contender],
 }
 
+/// A ratio: the cost of one contender over that of another, by index; and what it must keep.
+pub(crate) struct Pair {
+    pub(crate) of: usize,
+    pub(crate) over: usize,
+    pub(crate) limit: Option<f64>,
+}
+
 /// What runs need around them, and leave behind them.
 pub(crate) trait Setting {
     /// Prepares a run and returns its arguments.
@@ -38,6 +45,12 @@ pub(crate) trait Setting {
     /// What a run of the first round has left behind, to be equal for all contenders.
     fn left_behind(&mut self, _arguments: &[String]) -> Seen {
         Seen::new()
+    }
+
+    /// What is held against what: ours against every baseline.
+    fn pairs(&self, contenders: &[Contender]) -> Vec<Pair> {
+        let pair = |over: usize| Pair { of: 0, over, limit: contenders[over].limit };
+        (1..contenders.len()).map(pair).collect()
     }
 
     /// Takes away what a run has left behind.
@@ -61,8 +74,9 @@ pub(crate) fn contest<S: Setting>(contest: &Contest, open: impl FnOnce() -> Opti
         return if is_smoke() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
     let rounds = contest.run_all(&mut setting);
+    let pairs = setting.pairs(contest.contenders);
     setting.close();
-    println!("{}", contest.result(&rounds));
+    println!("{}", contest.result(&rounds, &pairs));
     ExitCode::SUCCESS
 }
 
@@ -114,7 +128,13 @@ impl Contest {
         run.cpu_seconds * self.units_per_second / self.n_records as f64
     }
 
-    fn result(&self, rounds: &[Round]) -> Value {
+    /// The name of a ratio: the baseline's where it is ours, else both.
+    fn name_of(&self, pair: &Pair) -> String {
+        let (of, over) = (self.contenders[pair.of].name, self.contenders[pair.over].name);
+        if pair.of == 0 { over.to_owned() } else { format!("{of} / {over}") }
+    }
+
+    fn result(&self, rounds: &[Round], pairs: &[Pair]) -> Value {
         let by_name = |of: &dyn Fn(&Run) -> f64| -> BTreeMap<&str, f64> {
             let median_of = |at: usize| rounded(median(rounds.iter().map(|round| of(&round[at]))));
             self.contenders
@@ -127,11 +147,12 @@ impl Contest {
         let mut ratios = BTreeMap::new();
         let mut spreads = BTreeMap::new();
         let mut limits = BTreeMap::new();
-        for (at, baseline) in self.contenders.iter().enumerate().skip(1) {
-            let pairs = rounds.iter().map(|round| self.cost(&round[0]) / self.cost(&round[at]));
-            ratios.insert(baseline.name, rounded(median(pairs.clone())));
-            spreads.insert(baseline.name, spread(pairs));
-            limits.insert(baseline.name, baseline.limit);
+        for pair in pairs {
+            let ratio = |round: &Round| self.cost(&round[pair.of]) / self.cost(&round[pair.over]);
+            let (name, all) = (self.name_of(pair), rounds.iter().map(ratio));
+            ratios.insert(name.clone(), rounded(median(all.clone())));
+            spreads.insert(name.clone(), spread(all));
+            limits.insert(name, pair.limit);
         }
         let first = self.contenders[1].name;
         json!({

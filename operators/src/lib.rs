@@ -18,6 +18,7 @@
 //! | [`rebalance`](RebalanceItems::rebalance) | items, [records](RebalanceRecords::rebalance) | evens out what the workers have to do |
 //! | [`route`](RouteItems::route) | items | the same value, the same worker |
 //! | [`serialize`](SerializeItems::serialize) | items | an item becomes a record, with the key it came with |
+//! | [`serialize_both`](SerializePairs::serialize_both) | pairs | key and value of a pair become those of a record |
 //! | [`serialize_keyed`](SerializeItems::serialize_keyed) | items | an item becomes a record, with a key from a closure |
 //! | [`serialize_unkeyed`](SerializeItems::serialize_unkeyed) | items | an item becomes a record without a key |
 //! | [`split`](SplitItems::split) | items | parts a stream into any number |
@@ -38,6 +39,7 @@ mod merge;
 mod rebalance;
 mod route;
 mod serialize;
+mod serialize_both;
 mod shortening;
 mod split;
 mod try_map;
@@ -60,6 +62,7 @@ pub use merge::{MergeItems, MergeRecords};
 pub use rebalance::{RebalanceItems, RebalanceRecords};
 pub use route::RouteItems;
 pub use serialize::{Keyed, OriginKeyed, SerializeItems, Unkeyed};
+pub use serialize_both::{BothWritten, SerializePairs};
 pub use split::SplitItems;
 pub use try_map::{TryMap, TryMapItems, TryMapRecord, TryMapRecords};
 pub use try_map_with::{TryMapWith, TryMapWithItems};
@@ -70,7 +73,7 @@ pub mod prelude {
         BranchItems, BroadcastItems, BroadcastRecords, DeadLetters, DeserializeRecords,
         EncodeItems, FilterItems, FilterMapItems, FilterMapRecords, FilterRecords, FlatMapItems,
         FlatMapRecords, InspectItems, InspectRecords, MapItems, MapRecords, MergeItems,
-        MergeRecords, RebalanceItems, RebalanceRecords, RouteItems, SerializeItems, SplitItems,
-        TryMapItems, TryMapRecords, TryMapWithItems,
+        MergeRecords, RebalanceItems, RebalanceRecords, RouteItems, SerializeItems, SerializePairs,
+        SplitItems, TryMapItems, TryMapRecords, TryMapWithItems,
     };
 }

@@ -1,4 +1,5 @@
-//! `serialize`, `serialize_keyed`, `serialize_unkeyed`: items into records, the value by a format.
+//! `serialize`, `serialize_keyed`, `serialize_unkeyed`: items into records, the value by a format. `serialize_both` for pairs is in
+//! a file of its own.
 //!
 //! Invariant: the program says where the key comes from; a key is never lost in silence.
 
@@ -174,7 +175,7 @@ impl<T, S: Serializer<T>> WriteItem<T> for Unkeyed<S> {
 }
 
 #[inline(always)]
-fn write_value<T>(
+pub(crate) fn write_value<T>(
     format: &mut impl Serializer<T>,
     item: &T,
     out: &mut RecordWriter<'_>,

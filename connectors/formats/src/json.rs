@@ -66,12 +66,16 @@ impl<T: Serialize + 'static> Serializer<T> for Json<T> {
 
     #[inline]
     fn serialize(&mut self, item: &T, out: &mut Vec<u8>) -> Result<Presence, BoxError> {
-        serde_json::to_writer(out, item).map_err(|error| {
-            let why = json_error::without_quotes(&error.to_string());
-            FormatError::new(FormatErrorKind::NotWritable, why)
-        })?;
+        serde_json::to_writer(out, item).map_err(|error| not_writable(&error))?;
         Ok(Presence::Present)
     }
+}
+
+/// Why an item cannot be written.
+#[cold]
+pub(crate) fn not_writable(error: &serde_json::Error) -> FormatError {
+    let why = json_error::without_quotes(&error.to_string());
+    FormatError::new(FormatErrorKind::NotWritable, why)
 }
 
 impl<T> Clone for Json<T> {
