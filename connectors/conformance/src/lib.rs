@@ -62,6 +62,13 @@ macro_rules! conformance {
             stopped_dataflow_goes_on_exactly,
             dataflow_stopped_at_once_loses_nothing,
         );
+        $crate::conformance!(@tests $subject; errors:
+            error_carries_bytes_and_origin,
+            dead_letter_reads_back_as_its_record,
+            garbage_ends_as_dead_letters,
+            refused_records_leave_once,
+            full_queue_holds_the_dataflow_back,
+        );
     };
     (@tests $subject:expr; $group:ident: $($case:ident),+ $(,)?) => {
         $(
@@ -98,6 +105,7 @@ mod tests {
             include_str!("cases/positions.rs"),
             include_str!("cases/writing.rs"),
             include_str!("cases/dataflows.rs"),
+            include_str!("cases/errors.rs"),
         ] {
             let names =
                 group.lines().filter_map(|line| line.strip_prefix("pub fn ")?.split('(').next());

@@ -36,5 +36,12 @@ millstream_conformance::conformance_catches! { MemorySubject::default();
     rejection_swallowed: SwallowsRejections fails writing::refused_records_are_told_exactly_once saying "lost in silence";
     rejection_told_twice: TellsRejectionsTwice fails writing::refused_records_are_told_exactly_once saying "exactly once";
     confirmed_too_early: ConfirmsTooEarly fails writing::unconfirmed_epoch_is_never_durable saying "not durable";
+    origin_forgotten: ForgetsOrigins fails errors::error_carries_bytes_and_origin saying "where its record came from";
+    headers_left_out: LeavesHeadersOut fails errors::dead_letter_reads_back_as_its_record saying "own headers come first";
+    null_set_aside_as_empty: WritesNullAsEmpty fails errors::dead_letter_reads_back_as_its_record saying "values are kept apart";
+    garbage_holds_positions: CommitsTooLittle fails errors::garbage_ends_as_dead_letters saying "positions move past garbage";
+    refusal_swallowed: SwallowsRejections fails errors::refused_records_leave_once saying "leaves once";
+    refusal_told_twice: TellsRejectionsTwice fails errors::refused_records_leave_once saying "leaves once";
+    rest_given_up: LosesTheRest fails errors::full_queue_holds_the_dataflow_back saying "everything arrives";
     stall_unnoticed: LosesTheRest fails writing::stalled_sink_takes_less_and_never_blocks saying "nothing is durable";
 }

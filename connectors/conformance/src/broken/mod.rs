@@ -70,6 +70,10 @@ pub enum Fault {
     TellsRejectionsTwice,
     /// The writer says that everything is durable.
     ConfirmsTooEarly,
+    /// The reader does not say where its records come from.
+    ForgetsOrigins,
+    /// The writer leaves headers out.
+    LeavesHeadersOut,
 }
 
 /// A subject whose sources and sinks break one promise.
@@ -159,6 +163,10 @@ fn changed(batch: &RecordBatch, change: impl FnOnce(&mut Vec<OwnedRecord>)) -> R
     let mut records: Vec<_> = batch.iter().map(Record::to_owned).collect();
     change(&mut records);
     crate::writing::batch_of(&records)
+}
+
+fn without_headers(records: &mut Vec<OwnedRecord>) {
+    records.iter_mut().for_each(|record| record.headers.clear());
 }
 
 /// Turns null values into empty ones.

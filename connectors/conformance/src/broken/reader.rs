@@ -101,6 +101,11 @@ impl BrokenReader {
             Fault::RepeatsARecord => {
                 *batch = changed(batch, |records| records.insert(1, records[0].clone()));
             }
+            Fault::ForgetsOrigins => {
+                *batch = changed(batch, |records| {
+                    records.iter_mut().for_each(|record| record.origin = None);
+                });
+            }
             Fault::Reorders => *batch = changed(batch, |records| records.swap(0, 1)),
             Fault::ReadsNullAsEmpty => *batch = changed(batch, empty_for_null),
             _ => {}

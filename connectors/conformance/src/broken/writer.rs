@@ -6,7 +6,7 @@ use millstream_engine::runtime::Wake;
 use millstream_engine::sink::{Rejected, Sink, SinkCapabilities, Writer, WriterContext};
 use millstream_engine::source::OpenContext;
 
-use super::{Fault, changed, empty_for_null};
+use super::{Fault, changed, empty_for_null, without_headers};
 
 pub(super) struct BrokenSink {
     pub(super) sink: Box<dyn Sink>,
@@ -48,6 +48,9 @@ impl Writer for BrokenWriter {
         match self.fault {
             Fault::WritesNullAsEmpty => {
                 self.writer.write(epoch, &changed(batch, empty_for_null), from)
+            }
+            Fault::LeavesHeadersOut => {
+                self.writer.write(epoch, &changed(batch, without_headers), from)
             }
             Fault::ReordersWrites => {
                 let last = batch.len() - 1;
