@@ -37,6 +37,11 @@ pub mod prelude {
     pub use crate::{Config, Dataflow, DeadLetter, ErrorRecord, Flow, RecordStream, Stream};
 }
 
+/// The programs of the guide, which must compile.
+#[cfg(all(doctest, feature = "memory"))]
+#[doc = include_str!("../docs/guide/error-streams.md")]
+mod guide {}
+
 /// Allocations of the whole program through mimalloc: feature `mimalloc`.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]

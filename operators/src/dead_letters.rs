@@ -106,7 +106,7 @@ mod tests {
         let (source, rejected) = (TestSource::open_ended(), TestSink::new());
         let mut harness = set_aside(&source, &rejected, "bad");
         let epoch = Config::default().epoch;
-        let mut pass = |harness: &mut Harness| {
+        let pass = |harness: &mut Harness| {
             for _ in 0..4 {
                 harness.advance(epoch);
                 harness.run_until_idle().unwrap();

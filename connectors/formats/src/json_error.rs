@@ -88,19 +88,11 @@ pub(crate) fn without_quotes(text: &str) -> String {
 
 /// A type's name without the modules it lies in.
 pub(crate) fn short_type_name(full: &str) -> String {
-    let mut out = String::new();
-    let mut word = String::new();
-    for c in full.chars() {
-        match c {
-            ':' => word.clear(),
-            c if c.is_alphanumeric() || c == '_' => word.push(c),
-            c => {
-                out.push_str(&std::mem::take(&mut word));
-                out.push(c);
-            }
-        }
+    let mut out = String::with_capacity(full.len());
+    for part in full.split_inclusive(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':')) {
+        out.push_str(part.rsplit_once(':').map_or(part, |(_, word)| word));
     }
-    out + &word
+    out
 }
 
 /// The byte that a line and a column, both counted from 1, stand for; the column is 0 before the first byte of a line.
@@ -113,20 +105,21 @@ fn position_of(bytes: &[u8], line: usize, column: usize) -> usize {
     (start + column.saturating_sub(1)).min(bytes.len())
 }
 
-enum Step {
-    Member(String),
+enum Step<'a> {
+    /// A member, by its name as it is written.
+    Member(&'a [u8]),
     Element(usize),
 }
 
 /// Which member or element the value at `position` is, as a path such as `lines[0].price`; the bytes up to there are JSON.
 fn path_at(bytes: &[u8], position: usize) -> String {
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<Step<'_>> = Vec::new();
     let mut expects_name = false;
     let mut at = 0;
     while at <= position && at < bytes.len() {
         match bytes[at] {
             b'{' if at < position => {
-                steps.push(Step::Member(String::new()));
+                steps.push(Step::Member(&[]));
                 expects_name = true;
             }
             b'[' if at < position => steps.push(Step::Element(0)),
@@ -140,7 +133,7 @@ fn path_at(bytes: &[u8], position: usize) -> String {
             b'"' => {
                 let end = end_of_string(bytes, at);
                 if let (true, Some(Step::Member(name))) = (expects_name, steps.last_mut()) {
-                    *name = shown(&bytes[at + 1..end]);
+                    *name = &bytes[at + 1..end];
                 }
                 at = end;
             }
@@ -161,20 +154,20 @@ fn end_of_string(bytes: &[u8], at: usize) -> usize {
 }
 
 /// A member's name where it looks like one; keys of maps may be anything.
-fn shown(name: &[u8]) -> String {
+fn shown(name: &[u8]) -> &str {
     let like_a_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     match str::from_utf8(name) {
-        Ok(text) if text.len() <= MAX_NAME && name.iter().all(like_a_name) => text.to_owned(),
-        _ => "…".to_owned(),
+        Ok(text) if text.len() <= MAX_NAME && name.iter().all(like_a_name) => text,
+        _ => "…",
     }
 }
 
-fn joined(steps: &[Step]) -> String {
+fn joined(steps: &[Step<'_>]) -> String {
     let mut path = String::new();
     for step in steps {
         match step {
-            Step::Member(name) if path.is_empty() => path.push_str(name),
-            Step::Member(name) => path.extend([".", name]),
+            Step::Member(name) if path.is_empty() => path.push_str(shown(name)),
+            Step::Member(name) => path.extend([".", shown(name)]),
             // Writing to a string does not fail.
             Step::Element(index) => write!(path, "[{index}]").unwrap_or_default(),
         }

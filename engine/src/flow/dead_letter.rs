@@ -4,6 +4,7 @@
 //! that name is the record's, whatever it is called.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::io::Write;
 use std::str::FromStr;
 
@@ -54,13 +55,13 @@ impl ErrorRecord {
         if let Some(origin) = &record.origin {
             text(out, connector, &origin.connector);
             text(out, topic, &origin.topic);
-            number(out, partition, origin.partition.into());
-            number(out, position, record.position.into());
+            number(out, partition, origin.partition);
+            number(out, position, record.position);
         }
-        number(out, time, self.failed_at.into());
-        number(out, attempts, self.attempts.into());
+        number(out, time, self.failed_at);
+        number(out, attempts, self.attempts);
         if let Some(millis) = record.time {
-            number(out, RECORD_TIME_HEADER, millis.into());
+            number(out, RECORD_TIME_HEADER, millis);
         }
     }
 }
@@ -82,7 +83,7 @@ fn text(out: &mut RecordWriter<'_>, name: &str, value: &str) {
 }
 
 /// Writes a number without a string of its own: no 64 bits have more than 20 digits and signs.
-fn number(out: &mut RecordWriter<'_>, name: &str, value: i128) {
+fn number(out: &mut RecordWriter<'_>, name: &str, value: impl Display) {
     let mut digits = [0; 20];
     let mut rest = &mut digits[..];
     let written = write!(rest, "{value}");
