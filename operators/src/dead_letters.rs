@@ -91,6 +91,13 @@ mod tests {
         Harness::with_config(&flow, config).unwrap()
     }
 
+    fn pass_epochs(harness: &mut Harness) {
+        for _ in 0..4 {
+            harness.advance(Config::default().epoch);
+            harness.run_until_idle().unwrap();
+        }
+    }
+
     fn read(record: &OwnedRecord) -> DeadLetter {
         let mut batch = RecordBatch::default();
         batch.push_owned(record);
@@ -105,20 +112,13 @@ mod tests {
     fn unconfirmed_dead_letter_holds_positions_back() {
         let (source, rejected) = (TestSource::open_ended(), TestSink::new());
         let mut harness = set_aside(&source, &rejected, "bad");
-        let epoch = Config::default().epoch;
-        let pass = |harness: &mut Harness| {
-            for _ in 0..4 {
-                harness.advance(epoch);
-                harness.run_until_idle().unwrap();
-            }
-        };
         rejected.hold_confirmations();
         source.push("x");
-        pass(&mut harness);
+        pass_epochs(&mut harness);
         assert_eq!(rejected.texts(), ["x"], "the dead letter was taken");
         assert_eq!(source.committed(), [0], "and is not confirmed, so nothing is");
         rejected.resume();
-        pass(&mut harness);
+        pass_epochs(&mut harness);
         assert_eq!(source.committed(), [1]);
     }
 

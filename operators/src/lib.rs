@@ -62,7 +62,7 @@ pub use merge::{MergeItems, MergeRecords};
 pub use rebalance::{RebalanceItems, RebalanceRecords};
 pub use route::RouteItems;
 pub use serialize::{Keyed, OriginKeyed, SerializeItems, Unkeyed};
-pub use serialize_both::{BothWritten, SerializePairs};
+pub use serialize_both::{BothWritten, SerializePairs, SerializedBoth};
 pub use split::SplitItems;
 pub use try_map::{TryMap, TryMapItems, TryMapRecord, TryMapRecords};
 pub use try_map_with::{TryMapWith, TryMapWithItems};

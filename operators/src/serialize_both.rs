@@ -18,7 +18,6 @@ pub trait SerializePairs<'s, K: 'static, V: 'static, C: Chain<(K, V)>> {
     ///
     /// # Examples
     /// ```
-    /// use millstream_engine::batch::OwnedRecord;
     /// use millstream_engine::format::{Presence, Serializer};
     /// use millstream_engine::testing::{Harness, TestSink, TestSource};
     /// use millstream_engine::{BoxError, Dataflow};
@@ -47,14 +46,15 @@ pub trait SerializePairs<'s, K: 'static, V: 'static, C: Chain<(K, V)>> {
     ///         .sink("out", to.clone());
     /// });
     /// Harness::start(&flow)?.run_until_idle()?;
-    /// assert_eq!(sink.records(), [OwnedRecord::of("7").with_key("5")]);
+    /// assert_eq!(sink.texts(), ["7"]);
+    /// assert_eq!(sink.records()[0].key.as_deref(), Some(&b"5"[..]));
     /// # Ok::<(), millstream_engine::Error>(())
     /// ```
     fn serialize_both<KeyFormat: Serializer<K>, ValueFormat: Serializer<V>>(
         self,
         key: KeyFormat,
         value: ValueFormat,
-    ) -> RecordStream<'s, Encode<C, BothWritten<KeyFormat, ValueFormat>, (K, V)>>;
+    ) -> SerializedBoth<'s, C, K, V, KeyFormat, ValueFormat>;
 }
 
 impl<'s, K: 'static, V: 'static, C: Chain<(K, V)>> SerializePairs<'s, K, V, C>
@@ -65,12 +65,16 @@ impl<'s, K: 'static, V: 'static, C: Chain<(K, V)>> SerializePairs<'s, K, V, C>
         self,
         key: KeyFormat,
         value: ValueFormat,
-    ) -> RecordStream<'s, Encode<C, BothWritten<KeyFormat, ValueFormat>, (K, V)>> {
+    ) -> SerializedBoth<'s, C, K, V, KeyFormat, ValueFormat> {
         self.record_stage("serialize_both", |chain, step| {
             Encode::new(chain, BothWritten { key, value, scratch: Vec::new() }, step)
         })
     }
 }
+
+/// What `serialize_both` returns: a stream of records.
+pub type SerializedBoth<'s, C, K, V, KeyFormat, ValueFormat> =
+    RecordStream<'s, Encode<C, BothWritten<KeyFormat, ValueFormat>, (K, V)>>;
 
 /// Writes key and value of a pair, each by a format.
 #[derive(Debug)]

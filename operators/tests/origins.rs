@@ -74,27 +74,26 @@ fn assert_origins(errors: &[ErrorRecord], copies: usize, what: &str) {
 #[test]
 fn origins_go_through_every_boundary() {
     run_on([1, 2, 4], |config| {
-        let n_workers = config.workers;
-        let errors = failed(config.clone(), |items| items);
-        assert_origins(&errors, 1, "boxed");
-        let errors = failed(config.clone(), |items| items.route(|n| n.unsigned_abs()));
-        assert_origins(&errors, 1, "route");
-        let errors =
-            failed(config.clone(), |items| items.map(|n| n).rebalance().filter(|_| true).boxed());
-        assert_origins(&errors, 1, "rebalance");
-        let errors = failed(config.clone(), |items| items.broadcast());
-        assert_origins(&errors, n_workers, "broadcast");
-        let errors = failed(config.clone(), |items| {
-            let (one, other) = items.fork();
-            let (even, odd) = other.branch(|n| n % 2 == 0);
-            let mut thirds = odd.split(3, |n| usize::try_from(n % 3).expect("below three"));
-            let (third, second) = (thirds.pop(), thirds.pop());
-            let first = thirds.pop().expect("three streams");
-            let rest = second.expect("three streams").merge(third.expect("three streams"));
-            one.merge(even).merge(first).merge(rest)
-        });
-        assert_origins(&errors, 2, "fork, branch, split, merge");
+        let failed =
+            |build: for<'s> fn(Stream<'s, i64>) -> Stream<'s, i64>| failed(config.clone(), build);
+        assert_origins(&failed(|items| items), 1, "boxed");
+        assert_origins(&failed(|items| items.route(|n| n.unsigned_abs())), 1, "route");
+        assert_origins(&failed(|items| items.map(|n| n).rebalance()), 1, "rebalance");
+        assert_origins(&failed(|items| items.filter(|_| true).boxed()), 1, "boxed twice");
+        assert_origins(&failed(|items| items.broadcast()), config.workers, "broadcast");
+        assert_origins(&failed(parted), 2, "fork, branch, split, merge");
     });
+}
+
+/// The items twice: whole, and in parts.
+fn parted(items: Stream<'_, i64>) -> Stream<'_, i64> {
+    let (one, other) = items.fork();
+    let (even, odd) = other.branch(|n| n % 2 == 0);
+    let mut thirds = odd.split(3, |n| usize::try_from(n % 3).expect("below three"));
+    let (third, second) = (thirds.pop(), thirds.pop());
+    let first = thirds.pop().expect("three streams");
+    let rest = second.expect("three streams").merge(third.expect("three streams"));
+    one.merge(even).merge(first).merge(rest)
 }
 
 #[test]

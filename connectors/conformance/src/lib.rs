@@ -65,6 +65,7 @@ macro_rules! conformance {
         $crate::conformance!(@tests $subject; errors:
             error_carries_bytes_and_origin,
             dead_letter_reads_back_as_its_record,
+            oversized_dead_letter_goes_without_its_value,
             garbage_ends_as_dead_letters,
             refused_records_leave_once,
             full_queue_holds_the_dataflow_back,

@@ -39,6 +39,7 @@ millstream_conformance::conformance_catches! { MemorySubject::default();
     origin_forgotten: ForgetsOrigins fails errors::error_carries_bytes_and_origin saying "where its record came from";
     headers_left_out: LeavesHeadersOut fails errors::dead_letter_reads_back_as_its_record saying "own headers come first";
     null_set_aside_as_empty: WritesNullAsEmpty fails errors::dead_letter_reads_back_as_its_record saying "values are kept apart";
+    value_left_out_in_silence: LeavesHeadersOut fails errors::oversized_dead_letter_goes_without_its_value saying "a dead letter";
     garbage_holds_positions: CommitsTooLittle fails errors::garbage_ends_as_dead_letters saying "positions move past garbage";
     refusal_swallowed: SwallowsRejections fails errors::refused_records_leave_once saying "leaves once";
     refusal_told_twice: TellsRejectionsTwice fails errors::refused_records_leave_once saying "leaves once";

@@ -134,7 +134,7 @@ impl DeadLetter {
         let start = headers
             .iter()
             .rposition(|header| header.name == CODE)
-            .ok_or_else(|| unread(format!("it has no header `{CODE}`")))?;
+            .ok_or_else(|| unread(&format!("it has no header `{CODE}`")))?;
         let (own, after) = headers.split_at(start);
         let ours = Ours(after);
         let added = after.iter().filter(|header| !is_ours(header.name));
@@ -197,22 +197,22 @@ impl<'a> Ours<'_, 'a> {
         let Some(header) = self.0.iter().find(|header| header.name == name) else {
             return Ok(None);
         };
-        let bytes = header.value.ok_or_else(|| unread(format!("header `{name}` is null")))?;
-        str::from_utf8(bytes).map(Some).map_err(|_| unread(format!("header `{name}` is no text")))
+        let bytes = header.value.ok_or_else(|| unread(&format!("header `{name}` is null")))?;
+        let text = str::from_utf8(bytes).ok();
+        text.map(Some).ok_or_else(|| unread(&format!("header `{name}` is no text")))
     }
 
     fn parsed<N: FromStr>(&self, name: &str) -> Result<Option<N>> {
-        let parse =
-            |text: &str| text.parse().map_err(|_| unread(format!("header `{name}` is no number")));
-        self.text(name)?.map(parse).transpose()
+        let no_number = || unread(&format!("header `{name}` is no number"));
+        self.text(name)?.map(|text| text.parse().ok().ok_or_else(no_number)).transpose()
     }
 
     fn needed(&self, name: &str) -> Result<&'a str> {
-        self.text(name)?.ok_or_else(|| unread(format!("it has no header `{name}`")))
+        self.text(name)?.ok_or_else(|| unread(&format!("it has no header `{name}`")))
     }
 
     fn needed_number<N: FromStr>(&self, name: &str) -> Result<N> {
-        self.parsed(name)?.ok_or_else(|| unread(format!("it has no header `{name}`")))
+        self.parsed(name)?.ok_or_else(|| unread(&format!("it has no header `{name}`")))
     }
 }
 
@@ -225,7 +225,7 @@ fn owned(header: &Header<'_>) -> (String, Option<Vec<u8>>) {
     (header.name.to_owned(), header.value.map(<[u8]>::to_vec))
 }
 
-fn unread(why: String) -> Error {
+fn unread(why: &str) -> Error {
     Error::new(ErrorKind::BadItem, codes::BAD_RECORD, format!("read a dead letter: {why}"))
 }
 

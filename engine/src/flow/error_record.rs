@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::Build;
 use crate::batch::OwnedRecord;
-use crate::error::Code;
+use crate::error::{Code, Error};
 
 /// Bytes of an error's text at most: what is longer is cut, and ends in `…`.
 pub const MAX_ERROR_BYTES: usize = 1024;
@@ -50,6 +50,12 @@ pub(crate) fn short_text(error: &dyn fmt::Display) -> String {
         text.0.push_str(MORE);
     }
     text.0
+}
+
+/// What failed, and its cause, of an error of ours: the place is in the record.
+pub(crate) fn text_of(error: &Error) -> String {
+    let cause = error.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+    short_text(&format_args!("failed to {error}{cause}"))
 }
 
 /// What a text that was cut ends in.

@@ -16,7 +16,7 @@ use timely::dataflow::operators::{Capability, InputCapability, Probe as _};
 use timely::progress::frontier::MutableAntichain;
 
 use super::build::{Build, Flow, SinkSlot};
-use super::error_record::{ErrorRecord, short_text};
+use super::error_record::{ErrorRecord, text_of};
 use super::fused::{ErrorBatch, RecordEdge, TimelyStream};
 use super::pool::Pool;
 use super::ports::OperatorContext;
@@ -238,8 +238,7 @@ impl SinkOperator {
 }
 
 fn error_record(build: &Build, step: &Arc<str>, rejected: Rejected) -> ErrorRecord {
-    let cause = rejected.error.cause().map(|c| format!(": {c}")).unwrap_or_default();
-    let text = short_text(&format_args!("failed to {}{cause}", rejected.error));
+    let text = text_of(&rejected.error);
     let record = ErrorRecord::now(build, step, rejected.error.code(), text, rejected.record);
     ErrorRecord { attempts: rejected.attempts, ..record }
 }

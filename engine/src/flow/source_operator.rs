@@ -15,7 +15,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::scheduling::Activator;
 
 use super::build::{Build, Flow, SourceSlot};
-use super::error_record::{ErrorRecord, short_text};
+use super::error_record::{ErrorRecord, text_of};
 use super::fused::{Body, ErrorOutputs, Outputs, Wiring};
 use super::ledger::Ledger;
 use super::ports::{OkCapability, OperatorContext, Ports};
@@ -351,7 +351,7 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
             .as_ref()
             .map(|topic| Origin::new(state.connector, topic, place.partition.unwrap_or(0)));
         let record = OwnedRecord { position, origin, ..OwnedRecord::default() };
-        let text = short_text(&error.report());
+        let text = text_of(&error);
         let failed = ErrorRecord::now(&self.build, &state.name, error.code(), text, record);
         self.errors.pending[0].items.push(ErrorRecord { attempts: self.failures, ..failed });
         Ok(())

@@ -165,8 +165,16 @@ fn changed(batch: &RecordBatch, change: impl FnOnce(&mut Vec<OwnedRecord>)) -> R
     crate::writing::batch_of(&records)
 }
 
-fn without_headers(records: &mut Vec<OwnedRecord>) {
-    records.iter_mut().for_each(|record| record.headers.clear());
+fn without_headers(records: &mut [OwnedRecord]) {
+    for record in records {
+        record.headers.clear();
+    }
+}
+
+fn without_origins(records: &mut [OwnedRecord]) {
+    for record in records {
+        record.origin = None;
+    }
 }
 
 /// Turns null values into empty ones.

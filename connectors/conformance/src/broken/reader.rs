@@ -9,7 +9,7 @@ use millstream_engine::source::{
 };
 use millstream_engine::{Error, Result};
 
-use super::{Fault, changed, empty_for_null};
+use super::{Fault, changed, empty_for_null, without_origins};
 
 /// Longer than any slack of a case.
 const LATE: Duration = Duration::from_secs(3);
@@ -102,9 +102,7 @@ impl BrokenReader {
                 *batch = changed(batch, |records| records.insert(1, records[0].clone()));
             }
             Fault::ForgetsOrigins => {
-                *batch = changed(batch, |records| {
-                    records.iter_mut().for_each(|record| record.origin = None);
-                });
+                *batch = changed(batch, |records| without_origins(records));
             }
             Fault::Reorders => *batch = changed(batch, |records| records.swap(0, 1)),
             Fault::ReadsNullAsEmpty => *batch = changed(batch, empty_for_null),

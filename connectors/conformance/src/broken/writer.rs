@@ -50,7 +50,7 @@ impl Writer for BrokenWriter {
                 self.writer.write(epoch, &changed(batch, empty_for_null), from)
             }
             Fault::LeavesHeadersOut => {
-                self.writer.write(epoch, &changed(batch, without_headers), from)
+                self.writer.write(epoch, &changed(batch, |records| without_headers(records)), from)
             }
             Fault::ReordersWrites => {
                 let last = batch.len() - 1;

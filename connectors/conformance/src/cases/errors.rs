@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use millstream_engine::batch::{OwnedRecord, Record};
 use millstream_engine::flow::{RECORD_TIME_HEADER, dead_letter_headers};
+use millstream_engine::format::{Presence, Serializer};
 use millstream_engine::sink::Sink;
 use millstream_engine::source::Source;
-use millstream_engine::{Config, Dataflow, DeadLetter, ErrorRecord, Flow, Stream, run, start};
+use millstream_engine::{
+    BoxError, Config, Dataflow, DeadLetter, ErrorRecord, Flow, Stream, run, start,
+};
 use millstream_operators::prelude::*;
 
 use super::reading::records_of_all_kinds;
@@ -36,9 +39,9 @@ pub fn error_carries_bytes_and_origin(subject: &dyn Subject) -> Result<(), Skipp
     let (send, errors) = channel();
     let flow = Dataflow::new("conformance", move |flow| {
         let send = send.clone();
-        let (good, bad) = parsed(flow, sources.take());
+        let (good, failed) = parsed(flow, sources.take());
         good.discard();
-        bad.for_each(move |error| send.send(error).expect("the case listens"));
+        failed.for_each(move |error| send.send(error).expect("the case listens"));
     });
     run(&flow, one_worker()).expect("errors on a stream stop nothing");
     let error = only(&errors);
@@ -82,12 +85,62 @@ pub fn dead_letter_reads_back_as_its_record(subject: &dyn Subject) -> Result<(),
         let names = ours.iter().map(|(name, _)| name.as_str());
         let expected = dead_letter_headers().into_iter().chain([RECORD_TIME_HEADER]);
         assert!(names.eq(expected), "then ours, all of them, in their order");
-        let batch = batch_of(std::slice::from_ref(letter));
-        let back = DeadLetter::read(batch.get(0).expect("one record")).expect("a dead letter");
+        let back = read(letter);
         assert_eq!(&back.error.record, record, "a dead letter reads back as its record");
         assert_eq!((&*back.error.step, &*back.error.error), ("parse", "refused"));
     }
     Ok(())
+}
+
+/// A dead letter that its topic refuses as too large is tried once more without its value, and says so.
+///
+/// # Errors
+/// Skipped without a source, or a sink of a small queue that carries headers.
+pub fn oversized_dead_letter_goes_without_its_value(subject: &dyn Subject) -> Result<(), Skipped> {
+    let (letters, sink) =
+        subject.small_sink().ok_or(Skipped("the connector has no sink with a small queue"))?;
+    needs(sink.capabilities().headers, "the sink carries no headers")?;
+    let from = subject.create_topic(1);
+    subject.produce(&from, 0, &numbered(0..3));
+    let sources = Parts::new(1, || source_of(subject, &from, &bounded()))?;
+    let mut both = vec![sink, sink_of(subject, &letters)?];
+    let sinks = Parts::new(1, || both.pop().ok_or(Skipped("two sinks were made")))?;
+    let flow = Dataflow::new("conformance", move |flow| {
+        let size = |record: Record<'_>| if record.position() == 1 { OVERSIZED } else { 1 };
+        let items = flow.source("in", sources.take()).map(size).with_origin().boxed();
+        let refuse = |_: &usize| Err::<(), _>("refused");
+        let (good, bad) = items.try_map_with(Stars, refuse).named("check").split_errors();
+        good.discard();
+        bad.dead_letters("rejected", sinks.take());
+    });
+    run(&flow, one_worker()).expect("a letter that is too large stops nothing");
+    let mut letters: Vec<DeadLetter> = subject.records(&letters, 3).iter().map(read).collect();
+    letters.sort_by_key(|letter| letter.error.record.position);
+    let seen = letters.iter().map(|letter| {
+        let record = &letter.error.record;
+        let n_bytes = record.value.as_ref().map(Vec::len);
+        (record.position, n_bytes, letter.left_out_bytes)
+    });
+    let expected = [(0, Some(1), None), (1, None, Some(OVERSIZED as u64)), (2, Some(1), None)];
+    assert_eq!(seen.collect::<Vec<_>>(), expected, "the large one arrives without its value");
+    Ok(())
+}
+
+/// More than a topic of any subject takes at once.
+const OVERSIZED: usize = 400_000;
+
+/// Writes a number as so many stars.
+struct Stars;
+
+impl Serializer<usize> for Stars {
+    fn format(&self) -> &'static str {
+        "stars"
+    }
+
+    fn serialize(&mut self, n: &usize, out: &mut Vec<u8>) -> Result<Presence, BoxError> {
+        out.resize(out.len() + n, b'*');
+        Ok(Presence::Present)
+    }
 }
 
 /// Of ten thousand records 1 % is garbage: as many dead letters, everything else delivered, and positions at the end.
@@ -149,10 +202,10 @@ pub fn refused_records_leave_once(subject: &dyn Subject) -> Result<(), Skipped> 
     let errors: Vec<ErrorRecord> = errors.into_iter().collect();
     let mut told: Vec<u64> = errors.iter().map(|error| in_header(&error.record)).collect();
     told.sort_unstable();
-    let expected: Vec<u64> = (0..n_records).filter(|n| is_refused(*n)).collect();
-    assert_eq!(told, expected, "what the sink refuses leaves once");
+    let to_refuse: Vec<u64> = (0..n_records).filter(|n| is_refused(*n)).collect();
+    assert_eq!(told, to_refuse, "what the sink refuses leaves once");
     assert!(errors.iter().all(|error| &*error.step == "out" && !error.error.is_empty()));
-    let n_delivered = usize::try_from(n_records).expect("a few") - expected.len();
+    let n_delivered = usize::try_from(n_records).expect("a few") - to_refuse.len();
     let mut by_key: BTreeMap<Option<Vec<u8>>, Vec<u64>> = BTreeMap::new();
     for record in subject.records(&to, n_delivered) {
         by_key.entry(record.key.clone()).or_default().push(in_header(&record));
@@ -160,8 +213,8 @@ pub fn refused_records_leave_once(subject: &dyn Subject) -> Result<(), Skipped> 
     assert!(by_key.values().all(|seen| seen.is_sorted()), "the others keep their order per key");
     let mut delivered: Vec<u64> = by_key.into_values().flatten().collect();
     delivered.sort_unstable();
-    let expected: Vec<u64> = (0..n_records).filter(|n| !is_refused(*n)).collect();
-    assert_eq!(delivered, expected, "the others arrive, and what was refused is not sent again");
+    let to_deliver: Vec<u64> = (0..n_records).filter(|n| !is_refused(*n)).collect();
+    assert_eq!(delivered, to_deliver, "the others arrive, and what was refused is not sent again");
     Ok(())
 }
 
@@ -257,11 +310,16 @@ fn parsed<'s>(
     source: Box<dyn Source>,
 ) -> (Stream<'s, u64>, Stream<'s, ErrorRecord>) {
     let parse = |record: Record<'_>| {
-        let text = str::from_utf8(record.value_or_empty()).map_err(|_| "no text")?;
-        text.parse::<u64>().map_err(|_| "not a number")
+        let text = str::from_utf8(record.value_or_empty()).ok();
+        text.and_then(|text| text.parse::<u64>().ok()).ok_or("not a number")
     };
     let (good, bad) = flow.source("in", source).try_map(parse).named("parse").split_errors();
     (good.boxed(), bad)
+}
+
+fn read(letter: &OwnedRecord) -> DeadLetter {
+    let batch = batch_of(std::slice::from_ref(letter));
+    DeadLetter::read(batch.get(0).expect("one record")).expect("a dead letter")
 }
 
 fn is_refused(number: u64) -> bool {

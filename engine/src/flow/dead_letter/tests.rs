@@ -47,8 +47,8 @@ fn records() -> impl Strategy<Value = OwnedRecord> {
         Just(RECORD_TIME_HEADER.to_owned()),
         Just(VALUE_LEFT_OUT_HEADER.to_owned()),
     ];
-    let origin = option::of(("[a-z]{1,5}", "[a-z.]{1,9}", any::<u32>(), any::<u64>()));
-    let parts = (bytes(), bytes(), vec((name, bytes()), 0..5), option::of(any::<i64>()), origin);
+    let place = option::of(("[a-z]{1,5}", "[a-z.]{1,9}", any::<u32>(), any::<u64>()));
+    let parts = (bytes(), bytes(), vec((name, bytes()), 0..5), option::of(any::<i64>()), place);
     parts.prop_map(|(key, value, headers, time, origin)| {
         let time = time.filter(|millis| *millis != crate::batch::NO_TIME);
         let position = origin.as_ref().map_or(0, |(_, _, _, position)| *position);
@@ -104,16 +104,14 @@ fn headers_added_behind_ours_are_the_records() {
 fn damaged_dead_letter_names_the_header() {
     let mut record = written(&some_error(OwnedRecord::of("x"))).get(0).unwrap().to_owned();
     let at = record.headers.iter().position(|(name, _)| name == "millstream-attempts").unwrap();
-    let said = |record: &OwnedRecord| read(&batch_of(record)).unwrap_err().report();
+    let said = |damaged: &OwnedRecord| read(&batch_of(damaged)).unwrap_err().report();
     record.headers[at].1 = Some(b"many".to_vec());
-    let report = "E0301 failed to read a dead letter: header `millstream-attempts` is no number";
-    assert_eq!(said(&record), report);
+    let of = |what: &str| format!("E0301 failed to read a dead letter: {what}");
+    assert_eq!(said(&record), of("header `millstream-attempts` is no number"));
     record.headers[at].1 = None;
-    let report = "E0301 failed to read a dead letter: header `millstream-attempts` is null";
-    assert_eq!(said(&record), report);
+    assert_eq!(said(&record), of("header `millstream-attempts` is null"));
     record.headers.remove(at);
-    let report = "E0301 failed to read a dead letter: it has no header `millstream-attempts`";
-    assert_eq!(said(&record), report);
+    assert_eq!(said(&record), of("it has no header `millstream-attempts`"));
 }
 
 #[test]
