@@ -113,3 +113,61 @@ fn explained(rejected: Rejected) -> Rejected {
     let hint = "Even without its value the dead letter is too large: raise what its topic takes.";
     Rejected { error: rejected.error.with_hint(hint), ..rejected }
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_engine::ErrorKind;
+
+    use super::*;
+
+    /// Refuses a letter as too large, and has no room for another until it is asked often enough.
+    #[derive(Default)]
+    struct Full {
+        n_asked: usize,
+        refused: Option<Rejected>,
+        taken: Vec<(u64, OwnedRecord)>,
+    }
+
+    /// Times that [`Full`] takes nothing.
+    const N_FULL: usize = 2;
+
+    impl Writer for Full {
+        fn write(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> Result<usize> {
+            self.n_asked += 1;
+            if self.n_asked <= N_FULL {
+                return Ok(from);
+            }
+            self.taken.extend(batch.iter().skip(from).map(|record| (epoch, record.to_owned())));
+            let (first, letter) = &self.taken[0];
+            assert_eq!((*first, &letter.value, letter.headers.len()), (5, &None, 1));
+            Ok(batch.len())
+        }
+
+        fn poll(&mut self, rejected: &mut Vec<Rejected>) -> Result<()> {
+            rejected.extend(self.refused.take());
+            Ok(())
+        }
+
+        fn oldest_unconfirmed(&self) -> Option<u64> {
+            self.refused.as_ref().map(|refused| refused.epoch)
+        }
+    }
+
+    #[test]
+    fn waiting_letter_keeps_its_epoch_open_and_goes_first() {
+        let error = Error::new(ErrorKind::BadItem, codes::TOO_LARGE, "deliver a record");
+        let refused = Rejected { epoch: 5, record: OwnedRecord::of("large"), error, attempts: 1 };
+        let full = Full { refused: Some(refused), ..Full::default() };
+        let mut writer =
+            ShorteningWriter { writer: Box::new(full), waiting: VecDeque::new(), told: Vec::new() };
+        let mut rejected = Vec::new();
+        assert_eq!(writer.oldest_unconfirmed(), Some(5));
+        writer.poll(&mut rejected).unwrap();
+        assert_eq!((writer.oldest_unconfirmed(), writer.waiting.len()), (Some(5), 1));
+        let mut next = RecordBatch::default();
+        next.push_owned(&OwnedRecord::of("next").with_header("h", ""));
+        assert_eq!(writer.write(9, &next, 0).unwrap(), 0, "nothing goes before it");
+        assert_eq!(writer.write(9, &next, 0).unwrap(), 1, "there is room for both");
+        assert_eq!((writer.oldest_unconfirmed(), rejected.len()), (None, 0));
+    }
+}

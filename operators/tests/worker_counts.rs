@@ -32,6 +32,7 @@ struct Sinks {
     parts: TestSink,
     records: TestSink,
     pairs: TestSink,
+    both: TestSink,
     rejected: TestSink,
 }
 
@@ -42,8 +43,15 @@ impl Sinks {
             Some(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             None => "none".to_owned(),
         };
-        let all =
-            [&self.kept, &self.routed, &self.parts, &self.records, &self.pairs, &self.rejected];
+        let all = [
+            &self.kept,
+            &self.routed,
+            &self.parts,
+            &self.records,
+            &self.pairs,
+            &self.rejected,
+            &self.both,
+        ];
         let sorted = |sink: &TestSink| {
             let mut texts: Vec<_> = sink
                 .records()
@@ -77,6 +85,7 @@ fn build(flow: &Flow<'_>, source: &TestSource, sinks: &Sinks) {
     even.flat_map(|n| [n, n + 1])
         .filter_map(|n| (n % 5 != 0).then_some(n * 2))
         .try_map(|n| if n % 7 == 0 { Err("sevenfold") } else { Ok(n) })
+        .try_map_with(Decimal, |n| if n % 11 == 0 { Err("elevenfold") } else { Ok(*n) })
         .errors_drop()
         .route(|n| n.unsigned_abs())
         .map(|n| n + 1)
@@ -117,6 +126,14 @@ fn bytes(flow: &Flow<'_>, source: &TestSource, sinks: &Sinks) {
         .serialize(Decimal)
         .errors_drop()
         .sink("paired", sinks.pairs.clone());
+    flow.source("both", source.clone())
+        .deserialize_both(Decimal, Decimal)
+        .errors_drop()
+        .with_origin()
+        .boxed()
+        .serialize_both(Decimal, Decimal)
+        .errors_drop()
+        .sink("serialized", sinks.both.clone());
     flow.source("keys", source.clone())
         .deserialize_key(Decimal)
         .errors_fail()
@@ -156,7 +173,7 @@ fn every_operator_gives_the_same_on_any_worker_count() {
     assert_eq!(seen[0][0], kept);
     let counts: Vec<_> = seen[0].iter().map(Vec::len).collect();
     let n_pairs = usize::try_from(N_RECORDS * N_PARTITIONS * 49 / 50).expect("a few");
-    assert_eq!((counts[3], counts[4], counts[5]), (1005, n_pairs, 40));
+    assert_eq!((counts[3], counts[4], counts[5], counts[6]), (1005, n_pairs, 40, n_pairs));
     for other in &seen[1..] {
         assert_eq!(other, &seen[0]);
     }
