@@ -32,6 +32,8 @@ pub use millstream_operators as operators;
 
 /// What most programs need: the graph's types, every operator, the formats.
 pub mod prelude {
+    #[cfg(feature = "bincode")]
+    pub use crate::formats::bincode;
     pub use crate::formats::{json, json_pretty, optional, postcard, raw, string};
     pub use crate::operators::prelude::*;
     pub use crate::{Config, Dataflow, DeadLetter, ErrorRecord, Flow, RecordStream, Stream};
