@@ -166,7 +166,7 @@ impl<'a> Route<'a> {
         let stored = |index: usize| {
             let index = u32::try_from(index).expect("partitions are few");
             let position = store.as_ref()?.get("in", &Partition::new(&self.input, index))?;
-            position.0.parse().ok()
+            position.0.split('@').next()?.parse().ok()
         };
         let committed = self.committed().into_iter().enumerate();
         committed.map(|(index, offset)| stored(index).or(offset).unwrap_or(0)).collect()

@@ -3,8 +3,10 @@
 
 mod compression;
 mod delivery;
+mod ends;
 mod errors;
 mod load;
+mod made_again;
 #[path = "../own/mod.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod own;
@@ -14,3 +16,4 @@ mod plain;
 mod positions;
 mod round_trip;
 mod support;
+mod topics;
