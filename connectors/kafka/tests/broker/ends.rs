@@ -21,8 +21,8 @@ fn timed(range: std::ops::Range<u64>) -> Vec<OwnedRecord> {
     range.clone().zip(numbered(range)).map(at).collect()
 }
 
-fn read(source: Source) -> Vec<u64> {
-    numbers(&Reading::open(&source, true).read_all())
+fn read(source: &Source) -> Vec<u64> {
+    numbers(&Reading::open(source, true).read_all())
 }
 
 fn up_to(ends: &[(Partition, u64)]) -> End {
@@ -40,9 +40,13 @@ fn reading_ends_before_the_positions_named() {
     }
     let ends = up_to(&[(topic.partition(0), 20), (topic.partition(1), 0)]);
     let expected: Vec<_> = (0..20).chain(200..250).collect();
-    assert_eq!(read(topic.source().with_end(ends.clone())), expected, "the third ends where it is");
+    assert_eq!(
+        read(&topic.source().with_end(ends.clone())),
+        expected,
+        "the third ends where it is"
+    );
     let later = topic.source().with_positions([(topic.partition(0), 30)]).with_end(ends);
-    assert_eq!(read(later), (200..250).collect::<Vec<_>>(), "an end before the start is at once");
+    assert_eq!(read(&later), (200..250).collect::<Vec<_>>(), "an end before the start is at once");
 }
 
 #[test]
@@ -66,14 +70,14 @@ fn reading_ends_before_the_first_record_of_a_time() {
     plain.produce(&topic.name, 0, &timed(0..100), LONG);
     plain.produce(&topic.name, 1, &timed(100..110), LONG);
     let before = |millis: i64| topic.source().with_end(End::Timestamp(EPOCH + millis));
-    assert_eq!(read(before(40)), (0..40).collect::<Vec<_>>());
-    assert_eq!(read(before(105)), (0..105).collect::<Vec<_>>());
-    assert_eq!(read(before(1_000_000)), (0..110).collect::<Vec<_>>(), "none: the end of all");
-    assert_eq!(read(before(-1)), Vec::<u64>::new());
+    assert_eq!(read(&before(40)), (0..40).collect::<Vec<_>>());
+    assert_eq!(read(&before(105)), (0..105).collect::<Vec<_>>());
+    assert_eq!(read(&before(1_000_000)), (0..110).collect::<Vec<_>>(), "none: the end of all");
+    assert_eq!(read(&before(-1)), Vec::<u64>::new());
     let between = before(40).with_start(Start::Timestamp(EPOCH + 30));
-    assert_eq!(read(between), (30..40).collect::<Vec<_>>());
+    assert_eq!(read(&between), (30..40).collect::<Vec<_>>());
     let latest = before(40).with_start(Start::Latest);
-    assert_eq!(read(latest), Vec::<u64>::new(), "the end lies before the start");
+    assert_eq!(read(&latest), Vec::<u64>::new(), "the end lies before the start");
 }
 
 /// Offsets of one partition: two records, a marker, two aborted records, a marker, a record, a marker, and an aborted one at the end.
@@ -109,7 +113,7 @@ fn every_end_is_reached_among_markers() {
     for end in 0..=10 {
         let expected: Vec<_> = [0, 1, 6].into_iter().filter(|offset| *offset < end).collect();
         let source = topic.source().with_end(up_to(&[(topic.partition(0), end)]));
-        assert_eq!(read(source), expected, "up to {end}");
+        assert_eq!(read(&source), expected, "up to {end}");
     }
 }
 
@@ -121,7 +125,7 @@ fn every_end_is_reached_where_records_were_deleted() {
     topic.delete_before(0, 60);
     for (end, expected) in [(40, 0..0), (60, 0..0), (61, 60..61), (100, 60..100)] {
         let source = topic.source().with_end(up_to(&[(topic.partition(0), end)]));
-        assert_eq!(read(source), expected.collect::<Vec<_>>(), "up to {end}");
+        assert_eq!(read(&source), expected.collect::<Vec<_>>(), "up to {end}");
     }
 }
 
