@@ -5,6 +5,7 @@ mod compression;
 mod delivery;
 mod ends;
 mod errors;
+mod half_open;
 mod load;
 mod made_again;
 #[path = "../own/mod.rs"]
@@ -14,6 +15,8 @@ mod own;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod plain;
 mod positions;
+#[path = "../proxy/mod.rs"]
+mod proxy;
 mod round_trip;
 mod support;
 mod topics;
