@@ -54,7 +54,8 @@ impl Consumer {
         topics.iter().map(|topic| self.count_of(topic)).collect()
     }
 
-    fn count_of(&self, topic: &str) -> Result<u32> {
+    /// How many partitions a topic has.
+    pub(crate) fn count_of(&self, topic: &str) -> Result<u32> {
         let what = || format!("look up the topic \"{topic}\"");
         let metadata = self.ask(&what(), || {
             let metadata = self.raw.client().fetch_metadata(Some(topic), self.timeout)?;

@@ -15,6 +15,8 @@ pub(crate) struct Topics {
     limit: usize,
     /// Empty: all.
     only: HashSet<Partition>,
+    /// Whether topics were found before.
+    were_found: bool,
     /// Whether it was said that nothing matches.
     told_nothing: bool,
 }
@@ -27,6 +29,7 @@ impl Topics {
             pattern: pattern.transpose()?,
             limit: config.max_topics,
             only: config.partitions.iter().cloned().collect(),
+            were_found: false,
             told_nothing: false,
         })
     }
@@ -34,15 +37,10 @@ impl Topics {
     /// The partitions as they are now.
     pub(crate) fn find(&mut self, consumer: &Consumer) -> Result<Vec<Partition>> {
         let topics = match &self.pattern {
-            None => {
-                let counts = consumer.count_partitions(&self.names)?;
-                self.names.iter().cloned().zip(counts).collect()
-            }
+            None => self.count_named(consumer)?,
             Some((pattern, text)) => {
-                let mut found = consumer.all_topics()?;
-                found.retain(|(name, n_partitions)| pattern.takes(name) && *n_partitions > 0);
+                let found = matching(pattern, consumer.all_topics()?);
                 check_limit(text, found.len(), self.limit)?;
-                found.sort_unstable();
                 if found.is_empty() && !self.told_nothing {
                     consumer.raw.listener().warn(&format!(
                         "no topic matches the pattern \"{text}\" yet; it is looked for again"
@@ -52,7 +50,22 @@ impl Topics {
                 found
             }
         };
+        self.were_found = true;
         self.choose(&topics).map_err(|error| error.at_step(&consumer.step))
+    }
+
+    /// The named topics, all of them at first. One that is gone later is told of by its reader, and must not hide the others' new
+    /// partitions.
+    fn count_named(&self, consumer: &Consumer) -> Result<Vec<(String, u32)>> {
+        let mut counted = Vec::with_capacity(self.names.len());
+        for name in &self.names {
+            match consumer.count_of(name) {
+                Ok(count) => counted.push((name.clone(), count)),
+                Err(error) if self.were_found && error.code() == codes::UNKNOWN_TOPIC => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(counted)
     }
 
     /// Those partitions of topics that are read.
@@ -80,6 +93,13 @@ impl Topics {
         }
         Ok(partitions)
     }
+}
+
+/// The topics that a pattern takes, by name. One without partitions is being made or deleted.
+fn matching(pattern: &Pattern, mut topics: Vec<(String, u32)>) -> Vec<(String, u32)> {
+    topics.retain(|(name, n_partitions)| pattern.takes(name) && *n_partitions > 0);
+    topics.sort_unstable();
+    topics
 }
 
 fn check_limit(pattern: &str, n_topics: usize, limit: usize) -> Result<()> {

@@ -12,13 +12,17 @@ use crate::support::{LONG, Reading, broker, numbered, numbers};
 /// How long an answer may be missing before the client gives a connection up.
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A broker that clients reach through a proxy alone, with one topic.
+/// The topic behind the proxy.
+const TOPIC: &str = "orders";
+
+/// What befalls the connections there are.
+type Fault = fn(&Proxy);
+
+/// A broker that clients reach through a proxy alone.
 struct Behind {
     proxy: Proxy,
     own: OwnBroker,
 }
-
-const TOPIC: &str = "orders";
 
 impl Behind {
     fn start() -> Self {
@@ -62,7 +66,7 @@ fn only_dead_connections_are_replaced_and_nothing_is_lost() {
 }
 
 fn dead_ones_are_replaced(behind: &Behind, reading: &mut Reading, mut seen: Vec<u64>) {
-    let faults: [(&str, fn(&Proxy)); 3] = [
+    let faults: [(&str, Fault); 3] = [
         ("cut", Proxy::cut),
         ("no answers", |proxy| proxy.swallow(Way::ToClient)),
         ("no questions", |proxy| proxy.swallow(Way::ToBroker)),

@@ -155,7 +155,8 @@ fn lost_topics_leave_as_error_records_and_others_go_on() {
         .with_option("topic.metadata.propagation.max.ms", "1000")
         .with_option("topic.metadata.refresh.interval.ms", "1000");
     let seen = Seen::default();
-    let handle = start(&seen.flow(&source), Config::default()).expect("the graph is sound");
+    let config = Config { find_interval: Duration::from_millis(500), ..Config::default() };
+    let handle = start(&seen.flow(&source), config).expect("the graph is sound");
     for topic in [&stays, &deleted, &renewed] {
         seen.await_value(&format!("first of {}", topic.name));
     }
@@ -167,6 +168,9 @@ fn lost_topics_leave_as_error_records_and_others_go_on() {
     assert!(gone.record.position > 0 && other.record.position > 0, "where reading stood");
     stays.fill([OwnedRecord::of("still here")]);
     seen.await_value("still here");
+    let new = named_after(&stays, "new", 1);
+    new.fill([OwnedRecord::of("first of a new one")]);
+    seen.await_value("first of a new one");
     let errors = seen.errors.lock().expect("nobody panicked").len();
     assert_eq!(errors, 2, "one a topic, not one a partition or one a moment");
     handle.stop();
