@@ -196,7 +196,16 @@ impl Reader {
             consumer.raw.listener().hear(text);
             return Ok(());
         }
-        Err(error.at_partition(&lane.partition.topic, lane.partition.index).at_position(lane.next))
+        let error =
+            error.at_partition(&lane.partition.topic, lane.partition.index).at_position(lane.next);
+        if error.kind() == ErrorKind::Corrupt {
+            // The client would fetch the same batch again and again, and say the same each time.
+            lane.end(consumer);
+            return Err(
+                error.with_hint("What lies there is damaged. `with_positions` starts behind it.")
+            );
+        }
+        Err(error)
     }
 
     /// Looks at what the client says by the way: when there is time, and from time to time when there is not.
@@ -321,8 +330,7 @@ impl ReaderContract for Reader {
                 advanced.push(end.lane);
             }
         });
-        // What was read of a topic that is gone must not be taken for a position in the one that is read now.
-        for lane in advanced.into_iter().map(|lane| &lanes[lane]).filter(|lane| !lane.replaced) {
+        for lane in advanced.into_iter().map(|lane| &lanes[lane]) {
             let position = lane.resume();
             let (partition, resumes) = (lane.partition.clone(), position.to_resume());
             resume.push(Confirmed { partition, resume: resumes });

@@ -2,6 +2,7 @@
 //! they were skipped.
 
 mod compression;
+mod corrupt;
 mod delivery;
 mod ends;
 mod errors;
