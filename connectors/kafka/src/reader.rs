@@ -18,6 +18,7 @@ use crate::consumer::{Consumer, index_of, list, offset_of};
 use crate::group::Group;
 use crate::lanes::{Lane, strange};
 use crate::position::Position;
+use crate::raw::Message;
 use crate::receipts::{Receipts, RunEnd};
 use crate::watch::{Watch, is_unknown};
 
@@ -45,7 +46,7 @@ pub(crate) struct Reader {
     group: Group,
     watch: Watch,
     serve_at: u64,
-    /// Errors that came while there were records to hand out, or several at once: at most one a topic, and one more.
+    /// Errors that came while there were records to hand out, or several at once: at most one a topic.
     failed: VecDeque<Error>,
 }
 
@@ -65,19 +66,19 @@ impl Reader {
         }
     }
 
-    /// Fills the batch from what the client has, without waiting.
+    /// Fills the batch from what the client has, without waiting. An error comes only while the batch is empty.
     fn fill(&mut self, consumer: &mut Consumer, batch: &mut RecordBatch) -> Result<()> {
         let mut run: Option<Run> = None;
         let mut more = true;
-        let copied = loop {
-            let copied = self.copy(consumer, batch, &mut run);
-            if copied.is_err() || !more || self.is_full(batch) || consumer.raw.first().is_some() {
-                break copied;
+        loop {
+            self.copy(consumer, batch, &mut run)?;
+            if !more || self.is_full(batch) || consumer.raw.first().is_some() {
+                break;
             }
             more = consumer.raw.refill();
-        };
+        }
         self.end_run(&mut run);
-        copied
+        Ok(())
     }
 
     /// Copies what was taken from the client, until the batch is full or an error stands first.
@@ -109,19 +110,15 @@ impl Reader {
             }
             let lane = match run {
                 Some(run) if run.place == message.place() => run.lane,
-                _ => {
-                    self.end_run(run);
-                    let Some(lane) = self.lane_of(message.topic(), message.place().1) else {
+                _ => match self.start_run(message, batch, run) {
+                    Some(lane) => lane,
+                    None if !batch.is_empty() => return Ok(()),
+                    None => {
                         let error = strange(message.topic(), message.place().1);
                         consumer.raw.pop();
                         return Err(error);
-                    };
-                    *run = Some(Run { place: message.place(), lane });
-                    if !self.lanes[lane].ended {
-                        batch.set_origin(&self.lanes[lane].origin);
                     }
-                    lane
-                }
+                },
             };
             let lane = &mut self.lanes[lane];
             if !lane.ended && lane.until.is_some_and(|until| message.offset() >= until) {
@@ -141,6 +138,23 @@ impl Reader {
             consumer.raw.pop();
         }
         Ok(())
+    }
+
+    /// Begins the run of a message's partition; nothing for one that was not assigned.
+    fn start_run(
+        &mut self,
+        message: Message<'_>,
+        batch: &mut RecordBatch,
+        run: &mut Option<Run>,
+    ) -> Option<usize> {
+        self.end_run(run);
+        let place = message.place();
+        let lane = self.lane_of(message.topic(), place.1)?;
+        *run = Some(Run { place, lane });
+        if !self.lanes[lane].ended {
+            batch.set_origin(&self.lanes[lane].origin);
+        }
+        Some(lane)
     }
 
     fn is_full(&self, batch: &RecordBatch) -> bool {
@@ -249,7 +263,7 @@ impl Reader {
         if let Some(error) = self.failed.pop_front() {
             return Err(error);
         }
-        self.fill_or_fail(consumer, batch)?;
+        self.fill(consumer, batch)?;
         if !batch.is_empty()
             && self.cx.open.clock.micros() >= self.serve_at
             && let Err(error) = self.serve(consumer)
@@ -266,21 +280,10 @@ impl Reader {
                 return Ok(Read::Idle);
             }
             consumer.raw.wait(left.min(LONGEST_WAIT));
-            self.fill_or_fail(consumer, batch)?;
+            self.fill(consumer, batch)?;
         }
         self.receipts.batch_ended();
         Ok(Read::Records)
-    }
-
-    /// Fills the batch. Records that came before an error are handed out before it is told.
-    fn fill_or_fail(&mut self, consumer: &mut Consumer, batch: &mut RecordBatch) -> Result<()> {
-        match self.fill(consumer, batch) {
-            Err(error) if !batch.is_empty() => {
-                self.failed.push_front(error);
-                Ok(())
-            }
-            outcome => outcome,
-        }
     }
 }
 

@@ -5,14 +5,20 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use insta::{allow_duplicates, assert_snapshot};
-use millstream_engine::batch::{Record, RecordBatch};
+use millstream_engine::batch::{OwnedRecord, Record, RecordBatch};
 use millstream_engine::error::{Error, ErrorKind, codes};
-use millstream_engine::source::{Confirmed, Found, OpenContext, ResumePosition, Source as _};
+use millstream_engine::source::{
+    Assignment, Confirmed, Found, OpenContext, Reader, ReaderContext, ResumePosition, Source as _,
+};
+use millstream_engine::testing::TestSink;
+use millstream_engine::{Config, Dataflow, run, start as start_flow};
 use millstream_kafka::{Expired, Source};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use crate::support::{LONG, Reading, Topic, broker, numbered, numbers, offset, open_context};
+use crate::support::{
+    LONG, Reading, Topic, broker, numbered, numbers, offset, open_context, reader_context,
+};
 
 /// The text of an error, without names, ids and numbers of positions.
 fn told(error: &Error, topic: &Topic) -> String {
@@ -180,4 +186,118 @@ fn running_source_reads_the_new_topic_where_it_may() {
 /// The id of the topic in a position.
 fn id_of(position: &ResumePosition) -> &str {
     position.0.split('@').nth(1).expect("this broker has ids")
+}
+
+/// Reads ten records at a time, and slower than they come: there are always some that were fetched and not handed out.
+struct Slow {
+    reader: Box<dyn Reader>,
+    batch: RecordBatch,
+    start: Instant,
+}
+
+impl Slow {
+    /// Opens all partitions; their positions, too.
+    fn open(source: &Source) -> (Self, Vec<Assignment>) {
+        let open = open_context();
+        let mut finder = source.finder(&open).expect("a finder");
+        let wanted = finder.find().expect("partitions").into_iter().map(|found| (found, None));
+        let assignments =
+            finder.resolve(&wanted.collect::<Vec<_>>(), Found::AtStart).expect("positions");
+        let few = ReaderContext { batch_records: 10, ..reader_context(&open, false) };
+        let mut reader = source.reader(few).expect("a reader");
+        reader.assign(&assignments).expect("assigned");
+        (Self { reader, batch: RecordBatch::default(), start: Instant::now() }, assignments)
+    }
+
+    /// One batch, as an engine takes it: what a failed read leaves behind is thrown away.
+    fn read(&mut self) -> Result<Vec<OwnedRecord>, Error> {
+        assert!(self.start.elapsed() < LONG, "what was waited for did not come");
+        std::thread::park_timeout(Duration::from_millis(20));
+        self.batch.clear();
+        self.reader.read(&mut self.batch, Duration::from_secs(1))?;
+        Ok(self.batch.iter().map(Record::to_owned).collect())
+    }
+}
+
+#[test]
+fn records_fetched_before_are_not_taken_for_the_new_topic() {
+    let Some(brokers) = broker() else { return };
+    let topic = Topic::new(&brokers, "fetched", 1);
+    topic.fill(numbered(0..100));
+    let (mut slow, assigned) = Slow::open(&topic.source().with_expired(Expired::Earliest));
+    let old = id_of(&assigned[0].start);
+    let mut n_read = 0;
+    while n_read < 100 {
+        n_read += slow.read().expect("it goes on").len();
+    }
+    topic.make_again(1);
+    topic.fill(numbered(0..50_000));
+    let mut resume = Vec::new();
+    let first_of_new = loop {
+        slow.read().expect("it goes on");
+        slow.reader.confirm(u64::MAX, &mut resume).expect("confirmed");
+        if let Some(new) = resume.drain(..).find(|c| id_of(&c.resume) != old) {
+            break offset(&new.resume);
+        }
+    };
+    assert!(first_of_new <= 10, "the new topic is read from its first record on");
+}
+
+#[test]
+fn error_of_one_topic_drops_no_record_of_another() {
+    const N_RECORDS: u64 = 5000;
+    let Some(brokers) = broker() else { return };
+    let (lost, other) = (Topic::new(&brokers, "lost", 1), Topic::new(&brokers, "other", 1));
+    other.fill(numbered(0..N_RECORDS));
+    let (mut slow, _assigned) = Slow::open(&other.source().with_topic(&lost.name));
+    lost.make_again(1);
+    let (mut seen, mut errors) = (Vec::new(), Vec::new());
+    while (seen.len() as u64) < N_RECORDS {
+        match slow.read() {
+            Ok(records) => seen.extend(numbers(&records)),
+            Err(error) => {
+                errors.push(error);
+                assert!((seen.len() as u64) < N_RECORDS, "it came while records were read");
+            }
+        }
+    }
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(seen.into_iter().eq(0..N_RECORDS));
+}
+
+/// A dataflow that copies the topic's records, with stored positions.
+fn copy(name: &str, source: &Source) -> (Dataflow, Config, TestSink) {
+    let (source, sink) = (source.clone(), TestSink::new());
+    let out = sink.clone();
+    let flow = Dataflow::new(name, move |flow| {
+        flow.source("orders", source.clone()).sink("out", out.clone());
+    });
+    let state_dir = Some(env!("CARGO_TARGET_TMPDIR").into());
+    (flow, Config { state_dir, ..Config::default() }, sink)
+}
+
+#[test]
+fn dataflow_stops_when_its_topic_is_another() {
+    let Some(brokers) = broker() else { return };
+    let topic = Topic::new(&brokers, "dataflow", 2);
+    topic.fill(numbered(0..100));
+    let (flow, config, sink) = copy(&topic.name, &topic.source());
+    let handle = start_flow(&flow, config.clone()).expect("the graph is sound");
+    let begin = Instant::now();
+    while sink.len() < 100 {
+        assert!(begin.elapsed() < LONG, "{} of 100 records came", sink.len());
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    topic.make_again(2);
+    topic.fill(numbered(0..1000));
+    let running = handle.wait().expect_err("it is noticed while running");
+    let stopped = run(&flow, config).expect_err("and at the next start");
+    for error in [running, stopped] {
+        assert_eq!((error.code(), error.exit_code()), (codes::EXPIRED_POSITION, 6));
+        assert!(error.report().contains("made again"), "{}", error.report());
+    }
+    let source = topic.source().with_expired(Expired::Earliest).until_end();
+    let (anew, same_config, from_new) = copy(&topic.name, &source);
+    run(&anew, same_config).expect("the policy says where to go on");
+    assert_eq!(numbers(&from_new.records()), (0..1000).collect::<Vec<_>>());
 }
