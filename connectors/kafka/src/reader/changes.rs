@@ -25,13 +25,15 @@ impl Reader {
                 continue;
             }
             let Some(change) = answer.change(lane) else { continue };
+            let has_partition = !answer.is_gone(&lane.partition);
             let error = match change {
-                Change::MadeAgain(now) if !answer.is_gone(&lane.partition) => {
-                    self.on_made_again(consumer, at, &now)
+                Change::MadeAgain(now) if has_partition => self.on_made_again(consumer, at, &now),
+                // Told before.
+                _ if lane.ended => None,
+                Change::MadeAgain(now) if self.expired == Expired::Stop => {
+                    Some(self.made_again(at, &now))
                 }
-                Change::MadeAgain(now) => Some(self.made_again(at, &now)),
-                Change::Gone | Change::Expired if lane.ended => None,
-                Change::Gone => Some(is_gone(lane)),
+                Change::MadeAgain(_) | Change::Gone => Some(is_gone(lane)),
                 Change::Expired => Some(self.expired(consumer, at)),
             };
             let Some(error) = error else { continue };

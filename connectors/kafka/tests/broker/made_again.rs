@@ -188,6 +188,25 @@ fn id_of(position: &ResumePosition) -> &str {
     position.0.split('@').nth(1).expect("this broker has ids")
 }
 
+#[test]
+fn partition_that_the_new_topic_lacks_is_told_once() {
+    let Some(brokers) = broker() else { return };
+    let topic = Topic::new(&brokers, "fewer", 2);
+    topic.fill(numbered(0..100));
+    let mut reading = Reading::open(&topic.source().with_expired(Expired::Earliest), false);
+    reading.take(100);
+    topic.make_again(1);
+    topic.fill(numbered(0..10));
+    let error = until_error(&mut reading);
+    assert_eq!(error.code(), codes::UNKNOWN_TOPIC);
+    assert_eq!(error.place().partition, Some(1), "the other one goes on");
+    // The cluster is asked every five seconds: another error would come by then, and fail this.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(7) {
+        assert!(reading.batch().is_some(), "it goes on");
+    }
+}
+
 /// Reads ten records at a time, and slower than they come: there are always some that were fetched and not handed out.
 struct Slow {
     reader: Box<dyn Reader>,
