@@ -258,7 +258,9 @@ pub trait Reader {
     ///
     /// # Errors
     /// Anything that keeps the partition from going on; what the client retries by itself is not an error. The dataflow stops,
-    /// or, where the program takes a source's failures as a stream, `read` is called again after a wait.
+    /// or, where the program takes a source's failures as a stream, `read` is called again after a wait. What came before the
+    /// error is handed out first: the engine throws away what a failed `read` leaves in the batch. A partition that cannot go on
+    /// is told of once, and then rests.
     fn read(&mut self, batch: &mut RecordBatch, wait: Duration) -> Result<Read>;
 
     /// Empties a batch that was worked off, for the next `read`. A reader that hands out the same records again may leave them.

@@ -100,13 +100,15 @@ impl PartitionFinder for LyingFinder {
     ) -> Result<Vec<Assignment>> {
         let mut resolved = self.0.resolve(wanted, found)?;
         for assignment in &mut resolved {
-            let start: u64 = assignment.start.0.parse().unwrap_or_default();
+            // The id of the topic stands behind the offset.
+            let (offset, id) = assignment.start.0.split_once('@').unwrap_or_default();
+            let start: u64 = offset.parse().unwrap_or_default();
             let shifted = match self.1 {
                 Lie::StartsAhead if start > 0 => start + 1,
                 Lie::StartsBehind => start.saturating_sub(1),
                 _ => start,
             };
-            assignment.start = ResumePosition(shifted.to_string());
+            assignment.start = ResumePosition(format!("{shifted}@{id}"));
         }
         Ok(resolved)
     }

@@ -19,7 +19,7 @@ mod writing;
 
 pub use broken::{Broken, Fault};
 pub use run::{Case, Skipped, assert_caught, run};
-pub use subject::{Expired, SourceSetup, Start, Subject};
+pub use subject::{End, Expired, SourceSetup, Start, Subject};
 
 /// Makes one test of every case; the expression makes the subject, once per test.
 #[macro_export]
@@ -33,10 +33,15 @@ macro_rules! conformance {
             read_waits_no_longer_than_asked,
             idle_reader_does_not_spin,
             read_returns_when_records_arrive,
+            unknown_topic_names_a_suggestion,
+        );
+        $crate::conformance!(@tests $subject; ends:
             bounded_source_ends,
             bounded_source_ends_without_records,
             bounded_reader_ends_without_partitions,
-            unknown_topic_names_a_suggestion,
+            reading_ends_before_positions,
+            reading_ends_before_a_time,
+            end_before_the_start_is_at_once,
         );
         $crate::conformance!(@tests $subject; positions:
             reading_resumes_after_confirmed_batches,
@@ -103,6 +108,7 @@ mod tests {
         let listed = include_str!("lib.rs");
         for group in [
             include_str!("cases/reading.rs"),
+            include_str!("cases/ends.rs"),
             include_str!("cases/positions.rs"),
             include_str!("cases/writing.rs"),
             include_str!("cases/dataflows.rs"),

@@ -141,9 +141,9 @@ impl Reading {
         Ok(outcome)
     }
 
-    /// How many records the last read brought.
-    pub(crate) fn batch_len(&self) -> usize {
-        self.batch.len()
+    /// The records that the last read brought.
+    pub(crate) fn records(&self) -> impl Iterator<Item = OwnedRecord> {
+        self.batch.iter().map(Record::to_owned)
     }
 
     /// Reads one batch; none when nothing comes within the subject's patience, or at the end.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: `produce` and `records` share no code with the source and the sink under test, so far as the client allows.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream_engine::batch::OwnedRecord;
@@ -15,6 +16,19 @@ pub enum Start {
     Earliest,
     /// After the last record.
     Latest,
+}
+
+/// Where a source is to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nowhere.
+    Never,
+    /// Where the topic ends.
+    Latest,
+    /// Before the first record of this time or later, in milliseconds since the Unix epoch.
+    Time(i64),
+    /// Before these positions, by partition; other partitions as with [`End::Latest`].
+    Positions(BTreeMap<u32, u64>),
 }
 
 /// What a source is to do with an expired position.
@@ -37,8 +51,8 @@ pub struct SourceSetup {
     pub start: Start,
     /// What to do with an expired position.
     pub expired: Expired,
-    /// Whether it ends where the topic ends.
-    pub until_end: bool,
+    /// Where it ends.
+    pub end: End,
 }
 
 impl Default for SourceSetup {
@@ -47,7 +61,7 @@ impl Default for SourceSetup {
             group: "conformance".to_owned(),
             start: Start::Earliest,
             expired: Expired::Stop,
-            until_end: false,
+            end: End::Never,
         }
     }
 }

@@ -15,10 +15,14 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::error::{self, WRONG_ADVERTISED};
 use crate::listener::Listener;
-use crate::raw::RawConsumer;
+use crate::position::{Position, TopicId};
+use crate::raw::{Described, RawConsumer};
 
 /// The pause between two questions to a cluster that cannot answer just now.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What stands before the topic's id in the metadata of a committed offset.
+const ID_MARK: &str = "topic-id=";
 
 /// A consumer of one step, and what its errors have to name.
 pub(crate) struct Consumer {
@@ -50,7 +54,8 @@ impl Consumer {
         topics.iter().map(|topic| self.count_of(topic)).collect()
     }
 
-    fn count_of(&self, topic: &str) -> Result<u32> {
+    /// How many partitions a topic has.
+    pub(crate) fn count_of(&self, topic: &str) -> Result<u32> {
         let what = || format!("look up the topic \"{topic}\"");
         let metadata = self.ask(&what(), || {
             let metadata = self.raw.client().fetch_metadata(Some(topic), self.timeout)?;
@@ -77,6 +82,36 @@ impl Consumer {
             )) => Err(self.unknown_topic(topic)),
             Some((Some(code), _)) => Err(self.refused(code.into(), what()).at_topic(topic)),
         }
+    }
+
+    /// All topics of the cluster, and how many partitions each has.
+    pub(crate) fn all_topics(&self) -> Result<Vec<(String, u32)>> {
+        let metadata = self.ask("ask which topics there are", || {
+            self.raw.client().fetch_metadata(None, self.timeout)
+        })?;
+        let known = metadata.topics().iter().map(|topic| {
+            (topic.name().to_owned(), u32::try_from(topic.partitions().len()).unwrap_or(u32::MAX))
+        });
+        Ok(known.collect())
+    }
+
+    /// The topics as the cluster has them now, in no order.
+    pub(crate) fn describe(&self, topics: &[String]) -> Result<Vec<Described>> {
+        let what = "ask for the ids of topics";
+        self.ask(what, || {
+            self.raw.describe(topics, self.timeout)?;
+            // An answer comes by then in any case, and must not be taken for that of the next question.
+            let answer = self.raw.described(self.timeout + 10 * PAUSE);
+            answer
+                .unwrap_or(Err(RDKafkaErrorCode::OperationTimedOut))
+                .map_err(KafkaError::MetadataFetch)
+        })
+    }
+
+    /// The ids of topics; nothing for those that are gone, and from brokers that have no ids.
+    pub(crate) fn topic_ids(&self, topics: &[String]) -> Result<HashMap<String, TopicId>> {
+        let described = self.describe(topics)?.into_iter();
+        Ok(described.filter_map(|topic| Some((topic.name, topic.id?))).collect())
     }
 
     /// The error for a topic that does not exist, with the name that was perhaps meant.
@@ -109,11 +144,20 @@ impl Consumer {
         }
     }
 
-    /// The offsets that the group has committed.
-    pub(crate) fn committed(&self, partitions: &[&Partition]) -> Result<HashMap<Partition, u64>> {
+    /// The positions that the group has committed. Those of other programs have no id.
+    pub(crate) fn committed(
+        &self,
+        partitions: &[&Partition],
+    ) -> Result<HashMap<Partition, Position>> {
         let wanted = list(partitions.iter().map(|partition| (*partition, Offset::Invalid)));
         self.ask("ask for the offsets of the consumer group", || {
-            offsets(&self.raw.client().committed_offsets(wanted.clone(), self.timeout)?)
+            let found = self.raw.client().committed_offsets(wanted.clone(), self.timeout)?;
+            let mut positions = HashMap::new();
+            for (partition, offset, metadata) in offsets(&found)? {
+                let topic = metadata.strip_prefix(ID_MARK).map(TopicId::new);
+                positions.insert(partition, Position { offset, topic });
+            }
+            Ok(positions)
         })
     }
 
@@ -125,7 +169,8 @@ impl Consumer {
     ) -> Result<HashMap<Partition, u64>> {
         let wanted = list(partitions.iter().map(|partition| (*partition, Offset::Offset(millis))));
         self.ask("ask for the positions of a time", || {
-            offsets(&self.raw.client().offsets_for_times(wanted.clone(), self.timeout)?)
+            let found = self.raw.client().offsets_for_times(wanted.clone(), self.timeout)?;
+            Ok(offsets(&found)?.into_iter().map(|(p, offset, _metadata)| (p, offset)).collect())
         })
     }
 
@@ -214,6 +259,22 @@ pub(crate) fn list<'p>(
     list
 }
 
+/// A list of positions to commit, as the client takes it: the ids go with the offsets.
+pub(crate) fn commit_list<'p>(
+    positions: impl Iterator<Item = (&'p Partition, &'p Position)>,
+) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (partition, position) in positions {
+        let mut added = list.add_partition(&partition.topic, index_of(partition));
+        // As above.
+        let _always = added.set_offset(offset_of(position.offset));
+        if let Some(id) = &position.topic {
+            added.set_metadata(format!("{ID_MARK}{id}"));
+        }
+    }
+    list
+}
+
 /// The number of a partition, as the client counts.
 pub(crate) fn index_of(partition: &Partition) -> i32 {
     i32::try_from(partition.index).unwrap_or(i32::MAX)
@@ -224,14 +285,14 @@ pub(crate) fn offset_of(position: u64) -> Offset {
     Offset::Offset(i64::try_from(position).unwrap_or(i64::MAX))
 }
 
-/// The offsets of a list, or the error of one of its partitions.
-fn offsets(list: &TopicPartitionList) -> KafkaResult<HashMap<Partition, u64>> {
+/// The offsets of a list with their metadata, or the error of one of its partitions.
+fn offsets(list: &TopicPartitionList) -> KafkaResult<Vec<(Partition, u64, String)>> {
     list.elements().iter().try_for_each(TopicPartitionListElem::error)?;
     let found = list.elements().into_iter().filter_map(|element| match element.offset() {
         Offset::Offset(offset) => {
             let partition =
                 Partition::new(element.topic(), u32::try_from(element.partition()).ok()?);
-            Some((partition, u64::try_from(offset).ok()?))
+            Some((partition, u64::try_from(offset).ok()?, element.metadata().to_owned()))
         }
         _ => None,
     });

@@ -6,21 +6,39 @@ use millstream_engine::error::{Error, ErrorKind, Result, codes};
 use millstream_engine::source::{Assignment, Found, Partition, PartitionFinder, ResumePosition};
 
 use crate::config::{Expired, SourceConfig, Start};
-use crate::consumer::{Bounds, Consumer, list, offset_of};
+use crate::consumer::{Bounds, Consumer, commit_list};
+use crate::position::{Position, TopicId};
+use crate::topics::Topics;
+use crate::watch::made_again;
 
 /// The finder of a source. It keeps a client of its own, because it is asked again while readers run.
 pub(crate) struct Finder {
     consumer: Consumer,
     config: SourceConfig,
+    topics: Topics,
     timeout: std::time::Duration,
 }
 
 /// What is known of where a partition may start.
 struct Candidates<'a> {
     stored: Option<&'a ResumePosition>,
-    committed: Option<u64>,
+    committed: Option<Position>,
     at_time: Option<u64>,
+    /// The id of the topic as it is now.
+    topic: Option<TopicId>,
     found: Found,
+}
+
+impl Candidates<'_> {
+    /// A start in the topic as it is now. What other programs have committed has no id, and is taken to be of this topic.
+    fn assign(self, partition: &Partition, offset: u64) -> Assignment {
+        let committed = self.committed.map(|committed| {
+            let topic = committed.topic.or_else(|| self.topic.clone());
+            Position { topic, ..committed }.to_resume()
+        });
+        let start = Position { offset, topic: self.topic }.to_resume();
+        Assignment { partition: partition.clone(), start, committed }
+    }
 }
 
 impl Finder {
@@ -28,8 +46,9 @@ impl Finder {
         consumer: Consumer,
         config: SourceConfig,
         timeout: std::time::Duration,
-    ) -> Self {
-        Self { consumer, config, timeout }
+    ) -> Result<Self> {
+        let topics = Topics::new(&config)?;
+        Ok(Self { consumer, config, topics, timeout })
     }
 
     /// Where one partition starts: explicit, else stored, else committed, else as the start setting says.
@@ -42,15 +61,22 @@ impl Finder {
                 .map(|(_, position)| *position),
             _ => None,
         };
-        if let Some(position) = explicit {
-            return self.check(partition, position, bounds, "explicit");
+        if let Some(offset) = explicit {
+            return self.check(partition, offset, bounds, "explicit");
         }
-        if let Some(stored) = candidates.stored {
-            let position = parse(partition, stored)?;
-            return self.check(partition, position, bounds, "stored");
-        }
-        if let Some(committed) = candidates.committed {
-            return self.check(partition, committed, bounds, "committed");
+        let stored = candidates.stored.map(|stored| Position::parse(partition, stored));
+        let stored = stored.transpose()?.map(|stored| (stored, "stored"));
+        let committed = || candidates.committed.clone().map(|committed| (committed, "committed"));
+        if let Some((position, whose)) = stored.or_else(committed) {
+            let topic = candidates.topic.as_ref();
+            return match (position.stranger_to(topic), topic) {
+                (Some(then), Some(now)) => {
+                    let what = format!("start at the {whose} position {}", position.offset);
+                    let error = made_again(self.config.expired, partition, &what, (then, now));
+                    self.instead(error, bounds)
+                }
+                _ => self.check(partition, position.offset, bounds, whose),
+            };
         }
         if candidates.found == Found::WhileRunning {
             return Ok(bounds.low);
@@ -84,16 +110,20 @@ impl Finder {
             return Ok(position);
         }
         let what = format!("start at the {whose} position {position}");
-        let expired = expired(self.config.expired, partition, &what, low);
+        self.instead(expired(self.config.expired, partition, &what, low), bounds)
+    }
+
+    /// Where to start instead of at a position that is no use any more, as the policy says.
+    fn instead(&self, error: Error, bounds: Bounds) -> Result<u64> {
         let start = match self.config.expired {
-            Expired::Stop => return Err(expired),
-            Expired::Earliest => low,
-            Expired::Latest => high,
+            Expired::Stop => return Err(error),
+            Expired::Earliest => bounds.low,
+            Expired::Latest => bounds.high,
         };
         self.consumer
             .raw
             .listener()
-            .warn(&format!("{}; reading goes on at {start}", expired.report()));
+            .warn(&format!("{}; reading goes on at {start}", error.report()));
         Ok(start)
     }
 }
@@ -112,28 +142,17 @@ pub(crate) fn expired(policy: Expired, partition: &Partition, what: &str, low: u
     }
 }
 
-/// A resume position of ours: the offset of the next record, in decimal.
-pub(crate) fn parse(partition: &Partition, position: &ResumePosition) -> Result<u64> {
-    position.0.parse().map_err(|error: std::num::ParseIntError| {
-        Error::new(
-            ErrorKind::Corrupt,
-            codes::EXPIRED_POSITION,
-            format!("read the stored position \"{position}\""),
-        )
-        .at_partition(&partition.topic, partition.index)
-        .with_source(error)
-    })
+/// The topics of partitions, each once.
+fn topics_of(wanted: &[(Partition, Option<ResumePosition>)]) -> Vec<String> {
+    let mut topics: Vec<_> = wanted.iter().map(|(p, _)| p.topic.to_string()).collect();
+    topics.sort_unstable();
+    topics.dedup();
+    topics
 }
 
 impl PartitionFinder for Finder {
     fn find(&mut self) -> Result<Vec<Partition>> {
-        let counts = self.consumer.count_partitions(&self.config.topics)?;
-        let mut partitions = Vec::new();
-        for (topic, count) in self.config.topics.iter().zip(counts) {
-            let first = Partition::new(topic, 0);
-            partitions.extend((0..count).map(|index| Partition { index, ..first.clone() }));
-        }
-        Ok(partitions)
+        self.topics.find(&self.consumer)
     }
 
     fn resolve(
@@ -145,6 +164,7 @@ impl PartitionFinder for Finder {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
+        let ids = self.consumer.topic_ids(&topics_of(wanted))?;
         let committed = self.consumer.committed(&partitions)?;
         let at_time = match self.config.start {
             Start::Timestamp(millis) => self.consumer.at_time(&partitions, millis)?,
@@ -153,17 +173,14 @@ impl PartitionFinder for Finder {
         let assignment = |(partition, stored): &(Partition, Option<ResumePosition>)| {
             let candidates = Candidates {
                 stored: stored.as_ref(),
-                committed: committed.get(partition).copied(),
+                committed: committed.get(partition).cloned(),
                 at_time: at_time.get(partition).copied(),
+                topic: ids.get(&*partition.topic).cloned(),
                 found,
             };
             let start = self.start(partition, &candidates);
-            let start = start.map_err(|error| error.at_step(&self.consumer.step))?;
-            Ok(Assignment {
-                partition: partition.clone(),
-                start: ResumePosition(start.to_string()),
-                committed: candidates.committed.map(|offset| ResumePosition(offset.to_string())),
-            })
+            let offset = start.map_err(|error| error.at_step(&self.consumer.step))?;
+            Ok(candidates.assign(partition, offset))
         };
         wanted.iter().map(assignment).collect()
     }
@@ -174,11 +191,10 @@ impl PartitionFinder for Finder {
         }
         let mut starts = Vec::with_capacity(assignments.len());
         for assignment in assignments {
-            starts.push((
-                &assignment.partition,
-                offset_of(parse(&assignment.partition, &assignment.start)?),
-            ));
+            let start = Position::parse(&assignment.partition, &assignment.start)?;
+            starts.push((&assignment.partition, start));
         }
-        self.consumer.commit_and_wait(&list(starts.into_iter()), self.timeout)
+        let starts = commit_list(starts.iter().map(|(partition, start)| (*partition, start)));
+        self.consumer.commit_and_wait(&starts, self.timeout)
     }
 }

@@ -7,18 +7,19 @@ use millstream_engine::error::Result;
 use millstream_engine::source::Partition;
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::consumer::{Consumer, list, offset_of};
+use crate::consumer::{Consumer, commit_list};
+use crate::position::Position;
 
 /// What is to be committed, and what is on its way.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
-    waiting: HashMap<Partition, u64>,
-    under_way: HashMap<Partition, u64>,
+    waiting: HashMap<Partition, Position>,
+    under_way: HashMap<Partition, Position>,
 }
 
 impl Group {
     /// A partition's newest durable position.
-    pub(crate) fn add(&mut self, partition: &Partition, position: u64) {
+    pub(crate) fn add(&mut self, partition: &Partition, position: Position) {
         self.waiting.insert(partition.clone(), position);
     }
 
@@ -31,10 +32,7 @@ impl Group {
             }
         }
         if !self.waiting.is_empty() {
-            let offsets = list(
-                self.waiting.iter().map(|(partition, position)| (partition, offset_of(*position))),
-            );
-            match consumer.raw.commit(&offsets) {
+            match consumer.raw.commit(&commit_list(self.waiting.iter())) {
                 Ok(()) => self.under_way = std::mem::take(&mut self.waiting),
                 Err(code) => self.settle(consumer, Err(code)),
             }
@@ -52,10 +50,7 @@ impl Group {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let offsets = list(
-            self.waiting.iter().map(|(partition, position)| (partition, offset_of(*position))),
-        );
-        consumer.commit_and_wait(&offsets, wait / 2)
+        consumer.commit_and_wait(&commit_list(self.waiting.iter()), wait / 2)
     }
 
     fn settle(&mut self, consumer: &Consumer, outcome: Result<(), RDKafkaErrorCode>) {

@@ -9,6 +9,7 @@ mod group;
 mod lanes;
 mod listener;
 mod partitioner;
+mod position;
 mod producer;
 mod raw;
 mod reader;
@@ -17,11 +18,13 @@ mod sink;
 mod slots;
 mod source;
 mod stall;
+mod topics;
+mod watch;
 mod writer;
 
 pub use admin::create_topic;
 pub use config::{
-    Compression, Expired, Isolation, Options, Partitioner, SinkConfig, SourceConfig, Start,
+    Compression, End, Expired, Isolation, Options, Partitioner, SinkConfig, SourceConfig, Start,
 };
 pub use sink::Sink;
 pub use source::Source;

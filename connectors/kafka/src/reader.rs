@@ -1,21 +1,26 @@
 //! The running half of a source: copies messages into batches, and commits what became durable.
 
+mod changes;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_engine::batch::{NO_TIME, Origin, RecordBatch};
-use millstream_engine::error::{ErrorKind, Result};
+use millstream_engine::batch::{NO_TIME, RecordBatch};
+use millstream_engine::error::{Error, ErrorKind, Result};
 use millstream_engine::source::{
-    Assignment, Confirmed, Read, Reader as ReaderContract, ReaderContext, ResumePosition,
+    Assignment, Confirmed, Partition, Read, Reader as ReaderContract, ReaderContext,
 };
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::config::Expired;
+use crate::config::{End, Expired, SourceConfig};
 use crate::consumer::{Consumer, index_of, list, offset_of};
-use crate::finder::{expired, parse};
 use crate::group::Group;
-use crate::lanes::{Lane, check_topics, is_gone, pause, strange};
+use crate::lanes::{Lane, strange};
+use crate::position::Position;
+use crate::raw::Message;
 use crate::receipts::{Receipts, RunEnd};
+use crate::watch::{Watch, is_unknown};
 
 /// The longest wait for records before the client's own messages are looked at.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
@@ -34,25 +39,34 @@ pub(crate) struct Reader {
     /// `None` once closed.
     consumer: Option<Consumer>,
     cx: ReaderContext,
+    end: End,
+    expired: Expired,
     lanes: Vec<Lane>,
     receipts: Receipts,
     group: Group,
+    watch: Watch,
     serve_at: u64,
+    /// Errors that came while there were records to hand out, or several at once: at most one a topic.
+    failed: VecDeque<Error>,
 }
 
 impl Reader {
-    pub(crate) fn new(consumer: Consumer, cx: ReaderContext) -> Self {
+    pub(crate) fn new(consumer: Consumer, cx: ReaderContext, config: &SourceConfig) -> Self {
         Self {
             consumer: Some(consumer),
             cx,
+            end: config.end.clone(),
+            expired: config.expired,
             lanes: Vec::new(),
             receipts: Receipts::default(),
             group: Group::default(),
+            watch: Watch::default(),
             serve_at: 0,
+            failed: VecDeque::new(),
         }
     }
 
-    /// Fills the batch from what the client has, without waiting.
+    /// Fills the batch from what the client has, without waiting. An error comes only while the batch is empty.
     fn fill(&mut self, consumer: &mut Consumer, batch: &mut RecordBatch) -> Result<()> {
         let mut run: Option<Run> = None;
         let mut more = true;
@@ -83,26 +97,33 @@ impl Reader {
                     return Ok(());
                 }
                 let lane = self.lane_of(message.topic(), message.place().1);
-                let text = message.error_text();
+                let (offset, text) = (message.offset(), message.error_text());
                 consumer.raw.pop();
-                self.on_error(consumer, code, lane, &text)?;
+                match (code, lane) {
+                    (RDKafkaErrorCode::PartitionEOF, Some(lane)) => {
+                        self.on_end(consumer, lane, offset);
+                    }
+                    (_, Some(lane)) => self.on_error(consumer, code, lane, &text)?,
+                    (_, None) => consumer.raw.listener().hear(&text),
+                }
                 continue;
             }
             let lane = match run {
                 Some(run) if run.place == message.place() => run.lane,
-                _ => {
-                    self.end_run(run);
-                    let Some(lane) = self.lane_of(message.topic(), message.place().1) else {
-                        return Err(strange(message.topic(), message.place().1));
-                    };
-                    *run = Some(Run { place: message.place(), lane });
-                    if !self.lanes[lane].ended {
-                        batch.set_origin(&self.lanes[lane].origin);
+                _ => match self.start_run(message, batch, run) {
+                    Some(lane) => lane,
+                    None if !batch.is_empty() => return Ok(()),
+                    None => {
+                        let error = strange(message.topic(), message.place().1);
+                        consumer.raw.pop();
+                        return Err(error);
                     }
-                    lane
-                }
+                },
             };
             let lane = &mut self.lanes[lane];
+            if !lane.ended && lane.until.is_some_and(|until| message.offset() >= until) {
+                lane.end(consumer);
+            }
             if !lane.ended {
                 if batch.is_empty() {
                     batch.ingest_micros = self.cx.open.clock.micros();
@@ -119,6 +140,23 @@ impl Reader {
         Ok(())
     }
 
+    /// Begins the run of a message's partition; nothing for one that was not assigned.
+    fn start_run(
+        &mut self,
+        message: Message<'_>,
+        batch: &mut RecordBatch,
+        run: &mut Option<Run>,
+    ) -> Option<usize> {
+        self.end_run(run);
+        let place = message.place();
+        let lane = self.lane_of(message.topic(), place.1)?;
+        *run = Some(Run { place, lane });
+        if !self.lanes[lane].ended {
+            batch.set_origin(&self.lanes[lane].origin);
+        }
+        Some(lane)
+    }
+
     fn is_full(&self, batch: &RecordBatch) -> bool {
         batch.n_bytes() >= self.cx.batch_bytes || batch.len() >= self.cx.batch_records
     }
@@ -130,70 +168,88 @@ impl Reader {
         }
     }
 
+    /// The lane of a partition: the newest, where there are several.
     fn lane_of(&self, topic: &str, index: i32) -> Option<usize> {
         let index = u32::try_from(index).ok()?;
         self.lanes
             .iter()
-            .position(|lane| lane.partition.index == index && &*lane.partition.topic == topic)
+            .rposition(|lane| lane.partition.index == index && &*lane.partition.topic == topic)
     }
 
-    /// An error that stands in the place of a record.
+    /// The client has come to the end of what is there.
+    fn on_end(&mut self, consumer: &Consumer, lane: usize, offset: u64) {
+        let lane = &mut self.lanes[lane];
+        if self.cx.bounded && !lane.ended && lane.ends_at(offset) {
+            lane.end(consumer);
+        }
+    }
+
+    /// An error that stands in the place of a record. What the cluster has to be asked about is said later, by name.
     fn on_error(
         &mut self,
         consumer: &Consumer,
         code: RDKafkaErrorCode,
-        lane: Option<usize>,
+        lane: usize,
         text: &str,
     ) -> Result<()> {
-        let Some(lane) = lane else {
+        let lane = &mut self.lanes[lane];
+        if lane.ended {
+            return Ok(());
+        }
+        if matches!(code, RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) {
+            lane.out_of_range = true;
+            self.watch.doubt();
+            return Ok(());
+        }
+        if is_unknown(code) {
+            self.watch.doubt();
+            return Ok(());
+        }
+        let error = consumer.refused(code, "read from Kafka");
+        if error.kind() == ErrorKind::Unavailable {
             consumer.raw.listener().hear(text);
             return Ok(());
-        };
-        let partition = self.lanes[lane].partition.clone();
-        match code {
-            RDKafkaErrorCode::PartitionEOF => {
-                if self.cx.bounded {
-                    self.lanes[lane].ended = true;
-                    pause(consumer, &partition);
-                }
-                Ok(())
-            }
-            RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset => {
-                self.on_expired(consumer, lane)
-            }
-            RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownPartition => Err(is_gone(&partition)),
-            _ => {
-                let error = consumer.refused(code, "read from Kafka");
-                if error.kind() == ErrorKind::Unavailable {
-                    consumer.raw.listener().hear(text);
-                    return Ok(());
-                }
-                Err(error
-                    .at_partition(&partition.topic, partition.index)
-                    .at_position(self.lanes[lane].next))
-            }
         }
-    }
-
-    /// The broker no longer has the record that comes next, and the policy says stop: otherwise the client goes on by itself.
-    fn on_expired(&self, consumer: &Consumer, lane: usize) -> Result<()> {
-        let lane = &self.lanes[lane];
-        let what = format!("read on at position {}", lane.next);
-        let low = consumer.bounds(&lane.partition)?.low;
-        Err(expired(Expired::Stop, &lane.partition, &what, low))
+        let error =
+            error.at_partition(&lane.partition.topic, lane.partition.index).at_position(lane.next);
+        if error.kind() == ErrorKind::Corrupt {
+            // The client would fetch the same batch again and again, and say the same each time.
+            lane.end(consumer);
+            return Err(
+                error.with_hint("What lies there is damaged. `with_positions` starts behind it.")
+            );
+        }
+        Err(error)
     }
 
     /// Looks at what the client says by the way: when there is time, and from time to time when there is not.
-    fn serve(&mut self, consumer: &Consumer) -> Result<()> {
-        self.serve_at = self.cx.open.clock.micros() + SERVE_MICROS;
+    fn serve(&mut self, consumer: &mut Consumer) -> Result<()> {
+        let now = self.cx.open.clock.micros();
+        self.serve_at = now + SERVE_MICROS;
         consumer.raw.serve().map_err(|error| consumer.failed(&error, "read from Kafka"))?;
         self.group.poll(consumer);
         if consumer.raw.listener().take_doubt() {
-            check_topics(&self.lanes, consumer)
-        } else {
-            Ok(())
+            self.watch.doubt();
+        }
+        if let Some(answer) = self.watch.poll(consumer, now, &self.lanes) {
+            self.on_answer(consumer, &answer);
+        }
+        self.failed.pop_front().map_or(Ok(()), Err)
+    }
+
+    /// Where a bounded reading of partitions ends, as far as that is known beforehand.
+    fn ends(
+        &self,
+        consumer: &Consumer,
+        assignments: &[Assignment],
+    ) -> Result<HashMap<Partition, u64>> {
+        match &self.end {
+            End::Never | End::Latest => Ok(HashMap::new()),
+            End::Explicit(positions) => Ok(positions.iter().cloned().collect()),
+            End::Timestamp(millis) => {
+                let partitions: Vec<_> = assignments.iter().map(|a| &a.partition).collect();
+                consumer.at_time(&partitions, *millis)
+            }
         }
     }
 
@@ -204,9 +260,15 @@ impl Reader {
         wait: Duration,
     ) -> Result<Read> {
         let end = Instant::now() + wait;
+        if let Some(error) = self.failed.pop_front() {
+            return Err(error);
+        }
         self.fill(consumer, batch)?;
-        if !batch.is_empty() && self.cx.open.clock.micros() >= self.serve_at {
-            self.serve(consumer)?;
+        if !batch.is_empty()
+            && self.cx.open.clock.micros() >= self.serve_at
+            && let Err(error) = self.serve(consumer)
+        {
+            self.failed.push_front(error);
         }
         while batch.is_empty() {
             if self.cx.bounded && self.lanes.iter().all(|lane| lane.ended) {
@@ -230,29 +292,22 @@ impl ReaderContract for Reader {
         let Some(consumer) = &self.consumer else {
             return Ok(());
         };
-        let mut lanes = Vec::with_capacity(assignments.len());
+        let ends = self.ends(consumer, assignments)?;
+        let mut lanes: Vec<Lane> = Vec::with_capacity(assignments.len());
         for Assignment { partition, start, .. } in assignments {
-            let start = parse(partition, start)?;
-            let known = self
-                .lanes
-                .iter()
-                .map(|lane| &lane.origin.topic)
-                .find(|topic| **topic == partition.topic);
-            let topic = known.unwrap_or(&partition.topic);
-            let origin = Origin {
-                connector: "kafka".into(),
-                topic: Arc::clone(topic),
-                partition: partition.index,
+            let start = Position::parse(partition, start)?;
+            let until = ends.get(partition).copied();
+            // One name for all partitions of a topic, so that origins are compared by its address.
+            let known = self.lanes.iter().chain(&lanes).map(|lane| &lane.partition.topic);
+            let topic = known.into_iter().find(|topic| **topic == partition.topic).cloned();
+            let partition = Partition {
+                topic: topic.unwrap_or_else(|| Arc::clone(&partition.topic)),
+                index: partition.index,
             };
-            lanes.push(Lane {
-                partition: partition.clone(),
-                origin,
-                next: start,
-                durable: start,
-                ended: false,
-            });
+            lanes.push(Lane::new(&partition, start, until));
         }
-        let starts = list(lanes.iter().map(|lane| (&lane.partition, offset_of(lane.next))));
+        let reading = lanes.iter().filter(|lane| !lane.ended);
+        let starts = list(reading.map(|lane| (&lane.partition, offset_of(lane.next))));
         self.lanes.extend(lanes);
         consumer
             .raw
@@ -279,9 +334,10 @@ impl ReaderContract for Reader {
             }
         });
         for lane in advanced.into_iter().map(|lane| &lanes[lane]) {
-            let position = ResumePosition(lane.durable.to_string());
-            resume.push(Confirmed { partition: lane.partition.clone(), resume: position });
-            group.add(&lane.partition, lane.durable);
+            let position = lane.resume();
+            let (partition, resumes) = (lane.partition.clone(), position.to_resume());
+            resume.push(Confirmed { partition, resume: resumes });
+            group.add(&lane.partition, position);
         }
         if let Some(consumer) = &self.consumer {
             self.group.poll(consumer);
@@ -291,7 +347,7 @@ impl ReaderContract for Reader {
 
     fn lag(&self) -> Option<u64> {
         let raw = &self.consumer.as_ref()?.raw;
-        let lags = self.lanes.iter().map(|lane| {
+        let lags = self.lanes.iter().filter(|lane| !lane.ended).map(|lane| {
             let end = raw.known_end(&lane.partition.topic, index_of(&lane.partition))?;
             Some(end.saturating_sub(lane.next))
         });

@@ -8,14 +8,18 @@ use millstream_engine::source::{
     Source as SourceContract, SourceCapabilities,
 };
 
-use crate::config::{Expired, Isolation, SourceConfig, Start};
+use crate::config::{End, Expired, Isolation, SourceConfig, Start};
 use crate::consumer::Consumer;
 use crate::finder::Finder;
 use crate::reader::Reader;
 
 /// Reads records from Kafka topics.
 ///
-/// Order per partition is kept. New partitions are read from their first record on while the dataflow runs.
+/// Order per partition is kept. New partitions, and new topics that match the pattern, are read from their first record on while
+/// the dataflow runs.
+///
+/// A topic that is deleted, or deleted and made again, is an error once, with its name; its partitions rest from then on. Where the
+/// program takes the source's failures as a stream, the others go on.
 ///
 /// # Delivery
 /// At least once: the offsets of the consumer group, and the stored positions, go on when every sink has its records durable. A
@@ -23,7 +27,7 @@ use crate::reader::Reader;
 ///
 /// # Errors
 /// `E0101` no broker can be reached · `E0102` the broker names an address that this host cannot use · `E0110` a topic does not
-/// exist · `E0111` a position has expired · `E0120`, `E0121` login or permission refused.
+/// exist, or was deleted while it was read · `E0111` a position has expired, or is of a topic that was made again · `E0120`, `E0121` login or permission refused.
 ///
 /// # Examples
 /// ```
@@ -50,6 +54,22 @@ impl Source {
         Self { config: SourceConfig::new(brokers, topic) }
     }
 
+    /// Reads all topics whose whole names match a regular expression; [`SourceConfig::pattern`].
+    ///
+    /// Where none does, it waits for one, with a warning.
+    ///
+    /// # Examples
+    /// ```
+    /// use millstream_kafka::Source;
+    /// use millstream_engine::source::Source as _;
+    ///
+    /// assert!(Source::matching("localhost:9092", r"orders\.(eu|us)").faults().is_empty());
+    /// assert_eq!(Source::matching("localhost:9092", "orders.(").faults().len(), 1);
+    /// ```
+    pub fn matching(brokers: impl Into<String>, pattern: impl Into<String>) -> Self {
+        Self { config: SourceConfig::matching(brokers, pattern) }
+    }
+
     /// Reads as `config` says.
     pub fn from_config(config: SourceConfig) -> Self {
         Self { config }
@@ -64,6 +84,20 @@ impl Source {
     #[must_use]
     pub fn with_topic(mut self, topic: impl Into<String>) -> Self {
         self.config.topics.push(topic.into());
+        self
+    }
+
+    /// Bounds how many topics a pattern may match; [`SourceConfig::max_topics`].
+    #[must_use]
+    pub fn with_max_topics(mut self, n_topics: usize) -> Self {
+        self.config.max_topics = n_topics;
+        self
+    }
+
+    /// Reads only these partitions; [`SourceConfig::partitions`].
+    #[must_use]
+    pub fn with_partitions(mut self, partitions: impl IntoIterator<Item = Partition>) -> Self {
+        self.config.partitions = partitions.into_iter().collect();
         self
     }
 
@@ -94,11 +128,17 @@ impl Source {
         self.with_start(Start::Explicit(positions.into_iter().collect()))
     }
 
-    /// Ends at the end of what is there; [`SourceConfig::until_end`].
+    /// Sets where reading ends; [`SourceConfig::end`].
     #[must_use]
-    pub fn until_end(mut self) -> Self {
-        self.config.until_end = true;
+    pub fn with_end(mut self, end: End) -> Self {
+        self.config.end = end;
         self
+    }
+
+    /// Ends at the end of what is there; short for [`End::Latest`].
+    #[must_use]
+    pub fn until_end(self) -> Self {
+        self.with_end(End::Latest)
     }
 
     /// Sets what happens when a position has expired; [`SourceConfig::expired`].
@@ -180,7 +220,7 @@ impl SourceContract for Source {
             ordered: true,
             acknowledges: Acknowledges::Cumulatively,
             redelivers: true,
-            bounded: self.config.until_end,
+            bounded: self.config.end != End::Never,
         }
     }
 
@@ -189,11 +229,11 @@ impl SourceContract for Source {
     }
 
     fn finder(&self, cx: &OpenContext) -> Result<Box<dyn PartitionFinder>> {
-        Ok(Box::new(Finder::new(self.open(cx)?, self.config.clone(), cx.open_timeout)))
+        Ok(Box::new(Finder::new(self.open(cx)?, self.config.clone(), cx.open_timeout)?))
     }
 
     fn reader(&self, cx: ReaderContext) -> Result<Box<dyn ReaderContract>> {
         let consumer = self.open(&cx.open)?;
-        Ok(Box::new(Reader::new(consumer, cx)))
+        Ok(Box::new(Reader::new(consumer, cx, &self.config)))
     }
 }

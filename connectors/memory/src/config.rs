@@ -2,6 +2,8 @@
 //!
 //! Invariant: a default is written once, here.
 
+use std::collections::BTreeMap;
+
 /// What happens when a topic has reached its limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Full {
@@ -42,6 +44,21 @@ pub enum Start {
     Latest,
     /// At the first record whose time is this one or later, in milliseconds since the Unix epoch.
     Time(i64),
+}
+
+/// Where reading ends. What lies at or behind the end is not handed out; a partition that starts there ends at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// Nowhere: it waits for more (the default).
+    #[default]
+    Never,
+    /// Where each partition ends when it is assigned.
+    Latest,
+    /// Before the first record whose time is this one or later, in milliseconds since the Unix epoch, among those there are when
+    /// the partition is assigned; where there is none, as [`End::Latest`].
+    Time(i64),
+    /// Before these positions, by partition; those ahead are waited for. Other partitions end as with [`End::Latest`].
+    Positions(BTreeMap<u32, u64>),
 }
 
 /// What to do with a position that the topic no longer (or not yet) has.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use millstream_engine::Result;
 use millstream_engine::batch::{Origin, OwnedRecord, Record, RecordBatch};
 
-use crate::config::{Expired, Start};
+use crate::config::{End, Expired, Start};
 use crate::error;
 use crate::log::{Limits, Log};
 use crate::source::origin;
@@ -71,11 +71,16 @@ impl Consumer {
         &self.topic
     }
 
-    /// Adds a partition; a bounded reading of it ends where the partition ends now.
-    pub(crate) fn assign(&mut self, partition: u32, position: u64, bounded: bool) -> Result<()> {
+    /// Adds a partition; where reading it ends is decided now.
+    pub(crate) fn assign(&mut self, partition: u32, position: u64, end: &End) -> Result<()> {
         let state = self.topic.lock();
-        let end = state.log(&self.topic.name, partition)?.next();
-        let until = if bounded { end } else { u64::MAX };
+        let log = state.log(&self.topic.name, partition)?;
+        let until = match end {
+            End::Never => u64::MAX,
+            End::Latest => log.next(),
+            End::Time(millis) => log.start(Start::Time(*millis)),
+            End::Positions(ends) => ends.get(&partition).copied().unwrap_or(log.next()),
+        };
         drop(state);
         self.cursors.push(Cursor { origin: origin(&self.topic.name, partition), position, until });
         Ok(())

@@ -17,7 +17,7 @@ mod topic;
 mod writer;
 
 pub use broker::{Broker, TopicSummary};
-pub use config::{Expired, Full, Start, TopicOptions};
+pub use config::{End, Expired, Full, Start, TopicOptions};
 pub use consumer::Consumer;
 pub use faults::Faults;
 pub use producer::Producer;

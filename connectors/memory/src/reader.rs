@@ -13,6 +13,7 @@ use millstream_engine::source::{
     Assignment, Confirmed, Partition, Read, Reader, ReaderContext, ResumePosition,
 };
 
+use crate::config::End;
 use crate::consumer::Consumer;
 use crate::error;
 use crate::finder::parse;
@@ -32,7 +33,7 @@ pub(crate) struct MemoryReader {
     consumer: Consumer,
     group: String,
     cx: ReaderContext,
-    until_end: bool,
+    end: End,
     n_read: u64,
     n_confirmed: u64,
     unconfirmed: VecDeque<BatchEnd>,
@@ -44,10 +45,10 @@ impl MemoryReader {
     pub(crate) fn new(topic: Arc<Topic>, source: &Source, cx: ReaderContext) -> Self {
         Self {
             consumer: Consumer::of_none(topic, source.expired)
-                .with_end(cx.bounded && source.until_end),
+                .with_end(cx.bounded && source.end != End::Never),
             group: source.group_name(&cx.open),
             cx,
-            until_end: source.until_end,
+            end: source.end.clone(),
             n_read: 0,
             n_confirmed: 0,
             unconfirmed: VecDeque::new(),
@@ -79,7 +80,7 @@ impl Reader for MemoryReader {
     fn assign(&mut self, assignments: &[Assignment]) -> Result<()> {
         for assignment in assignments {
             let position = parse(&assignment.partition, &assignment.start)?;
-            self.consumer.assign(assignment.partition.index, position, self.until_end)?;
+            self.consumer.assign(assignment.partition.index, position, &self.end)?;
         }
         Ok(())
     }

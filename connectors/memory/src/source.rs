@@ -11,7 +11,7 @@ use millstream_engine::source::{
 use millstream_engine::{Error, Result};
 
 use crate::broker::Broker;
-use crate::config::{Expired, Start};
+use crate::config::{End, Expired, Start};
 use crate::finder::Finder;
 use crate::reader::MemoryReader;
 
@@ -49,7 +49,7 @@ pub struct Source {
     pub(crate) start: Start,
     pub(crate) expired: Expired,
     pub(crate) positions: BTreeMap<u32, u64>,
-    pub(crate) until_end: bool,
+    pub(crate) end: End,
 }
 
 impl Source {
@@ -62,7 +62,7 @@ impl Source {
             start: Start::default(),
             expired: Expired::default(),
             positions: BTreeMap::new(),
-            until_end: false,
+            end: End::Never,
         }
     }
 
@@ -94,11 +94,17 @@ impl Source {
         self
     }
 
-    /// Ends where each partition ends when it is assigned, instead of waiting for more.
+    /// Where reading ends; [`End::Never`] by default.
     #[must_use]
-    pub fn until_end(mut self) -> Self {
-        self.until_end = true;
+    pub fn with_end(mut self, end: End) -> Self {
+        self.end = end;
         self
+    }
+
+    /// Ends where each partition ends when it is assigned, instead of waiting for more: [`End::Latest`].
+    #[must_use]
+    pub fn until_end(self) -> Self {
+        self.with_end(End::Latest)
     }
 
     pub(crate) fn group_name(&self, cx: &OpenContext) -> String {
@@ -117,7 +123,7 @@ impl millstream_engine::source::Source for Source {
             ordered: true,
             acknowledges: Acknowledges::Cumulatively,
             redelivers: false,
-            bounded: self.until_end,
+            bounded: self.end != End::Never,
         }
     }
 

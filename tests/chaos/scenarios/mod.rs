@@ -3,6 +3,8 @@
 mod broken;
 mod broker;
 mod errors;
+mod frozen;
+mod garbage;
 mod interrupted;
 mod partitions;
 mod restart;
@@ -45,6 +47,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     kafka("config_error_never_restarts", (1, 1), restart::config_error_never_restarts),
     kafka("bad_record_stops_at_its_position", (1, 1), errors::bad_record_stops),
     kafka("bad_record_is_set_aside", (1, 1), errors::bad_record_is_set_aside),
+    kafka("garbage_becomes_dead_letters", (1, 1), garbage::one_in_a_hundred),
     kafka("one_of_fifty_partitions_is_used", (1, 1), partitions::one_of_fifty),
     kafka("empty_partitions_are_not_skipped", (1, 1), partitions::empty_ones),
     kafka("new_partitions_are_read_from_the_start", (1, 1), partitions::new_ones),
@@ -58,6 +61,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     kafka("killed_broker_loses_nothing", (2, 20), broker::killed),
     kafka("outage_restarts_the_dataflow", (1, 5), restart::outage),
     kafka("stop_ends_with_the_sink_down", (1, 5), broker::stop_with_the_sink_down),
+    kafka("frozen_broker_loses_nothing", (1, 3), frozen::both_ways),
     kafka("stalled_kafka_sink_bounds_memory", (1, 1), stall::on_kafka),
 ];
 
@@ -166,7 +170,7 @@ impl<'a> Route<'a> {
         let stored = |index: usize| {
             let index = u32::try_from(index).expect("partitions are few");
             let position = store.as_ref()?.get("in", &Partition::new(&self.input, index))?;
-            position.0.parse().ok()
+            position.0.split('@').next()?.parse().ok()
         };
         let committed = self.committed().into_iter().enumerate();
         committed.map(|(index, offset)| stored(index).or(offset).unwrap_or(0)).collect()

@@ -11,7 +11,7 @@ use millstream_engine::batch::{OwnedRecord, Record, RecordBatch};
 use millstream_engine::sink::Sink;
 use millstream_engine::source::Source;
 
-use crate::subject::{Expired, SourceSetup, Subject};
+use crate::subject::{End, Expired, SourceSetup, Subject};
 
 /// A promise to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum Fault {
     NeverReturnsEarly,
     /// The bounded reader does not end.
     NeverEnds,
+    /// The source ends where the topic ends, whatever end was asked for.
+    IgnoresTheEnd,
     /// The reader commits what it has read, confirmed or not.
     CommitsUnconfirmed,
     /// The reader commits one batch less than confirmed.
@@ -116,6 +118,7 @@ impl<S: Subject> Subject for Broken<S> {
         let mut changed = setup.clone();
         match self.fault {
             Fault::HidesExpiry => changed.expired = Expired::Earliest,
+            Fault::IgnoresTheEnd if changed.end != End::Never => changed.end = End::Latest,
             Fault::IgnoresThePolicy => changed.expired = Expired::Stop,
             _ => {}
         }

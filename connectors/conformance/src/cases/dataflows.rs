@@ -14,7 +14,7 @@ use millstream_engine::{Config, Dataflow, Handle, run, start};
 use super::{needs, sink_of, source_of};
 use crate::reading::{number, numbered, numbers, numbers_of};
 use crate::run::Skipped;
-use crate::subject::{SourceSetup, Subject};
+use crate::subject::{End, SourceSetup, Subject};
 
 const N_PARTITIONS: u32 = 3;
 const N_RECORDS: u64 = 30_000;
@@ -175,5 +175,6 @@ fn assert_in_order(records: &[OwnedRecord]) {
 }
 
 fn setup(until_end: bool) -> SourceSetup {
-    SourceSetup { until_end, ..SourceSetup::default() }
+    let end = if until_end { End::Latest } else { End::Never };
+    SourceSetup { end, ..SourceSetup::default() }
 }

@@ -3,6 +3,7 @@
 //! Invariant: every public function here is listed in [`crate::conformance!`].
 
 pub mod dataflows;
+pub mod ends;
 pub mod errors;
 pub mod positions;
 pub mod reading;

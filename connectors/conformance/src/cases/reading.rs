@@ -199,69 +199,6 @@ pub fn read_returns_when_records_arrive(subject: &dyn Subject) -> Result<(), Ski
     Ok(())
 }
 
-/// A bounded source ends after the last record of every partition, empty ones among them.
-///
-/// # Errors
-/// Skipped without a bounded source.
-pub fn bounded_source_ends(subject: &dyn Subject) -> Result<(), Skipped> {
-    let topic = subject.create_topic(3);
-    subject.produce(&topic, 0, &numbered(0..10));
-    subject.produce(&topic, 2, &numbered(10..1000));
-    assert_eq!(read_to_the_end(subject, &topic)?, 1000, "everything is read before the end");
-    Ok(())
-}
-
-/// A bounded source of an empty topic ends.
-///
-/// # Errors
-/// Skipped without a bounded source.
-pub fn bounded_source_ends_without_records(subject: &dyn Subject) -> Result<(), Skipped> {
-    let topic = subject.create_topic(2);
-    assert_eq!(read_to_the_end(subject, &topic)?, 0, "an empty topic has no record");
-    Ok(())
-}
-
-/// A bounded reader without partitions ends.
-///
-/// # Errors
-/// Skipped without a bounded source.
-pub fn bounded_reader_ends_without_partitions(subject: &dyn Subject) -> Result<(), Skipped> {
-    let topic = subject.create_topic(1);
-    subject.produce(&topic, 0, &numbered(0..10));
-    let source = source_that_ends(subject, &topic)?;
-    let reading = Reading::open_idle(subject, &*source, Limits::default()).expect("opening");
-    assert_eq!(count_to_the_end(subject, reading), 0, "no partition is no record");
-    Ok(())
-}
-
-fn source_that_ends(subject: &dyn Subject, topic: &str) -> Result<Box<dyn Source>, Skipped> {
-    let setup = SourceSetup { until_end: true, ..SourceSetup::default() };
-    let source = source_of(subject, topic, &setup)?;
-    assert!(source.capabilities().bounded, "a source that ends says so");
-    Ok(source)
-}
-
-fn read_to_the_end(subject: &dyn Subject, topic: &str) -> Result<usize, Skipped> {
-    let source = source_that_ends(subject, topic)?;
-    let reading = Reading::open(subject, &*source, Limits::default()).expect("opening the source");
-    Ok(count_to_the_end(subject, reading))
-}
-
-fn count_to_the_end(subject: &dyn Subject, mut reading: Reading) -> usize {
-    let deadline = Instant::now() + subject.patience();
-    let mut n_records = 0;
-    loop {
-        assert!(Instant::now() < deadline, "a bounded source ends");
-        match reading.read(Duration::from_millis(50)).expect("reading") {
-            Read::Records => n_records += reading.batch_len(),
-            Read::Idle => {}
-            Read::End => break,
-        }
-    }
-    reading.close();
-    n_records
-}
-
 /// A topic that does not exist is an error that names one of a like name.
 ///
 /// # Errors

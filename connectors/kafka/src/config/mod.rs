@@ -5,10 +5,12 @@
 mod options;
 mod sink;
 mod source;
+mod topics;
 
 pub use options::Options;
 pub use sink::{Compression, Partitioner, SinkConfig};
-pub use source::{Expired, Isolation, SourceConfig, Start};
+pub use source::{End, Expired, Isolation, SourceConfig, Start};
+pub(crate) use topics::Pattern;
 
 use std::time::Duration;
 

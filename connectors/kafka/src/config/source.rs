@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use super::options::{Options, Taken};
+use super::topics::topic_faults;
 use super::{kbytes, millis, set_defaults};
 
 /// Where reading starts when neither a stored position nor a committed offset says so.
@@ -24,7 +25,24 @@ pub enum Start {
     Explicit(Vec<(Partition, u64)>),
 }
 
-/// What to do when a position has expired: the broker has deleted the record there.
+/// Where reading ends. What lies at or behind the end is not handed out; a partition that starts there ends at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Nowhere: reading goes on for ever.
+    Never,
+    /// At the end of what is there when the reader gets there.
+    Latest,
+    /// At the first record of this time or later, in milliseconds since the Unix epoch, as the broker finds it at the start; where
+    /// there is none, as [`End::Latest`].
+    Timestamp(i64),
+    /// At these offsets, which are waited for where they lie ahead of what is there; partitions not named end as if this were
+    /// [`End::Latest`].
+    Explicit(Vec<(Partition, u64)>),
+}
+
+/// What to do when a position has expired: the broker has deleted the record there, or the whole topic, and another one has its
+/// name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expired {
@@ -52,8 +70,16 @@ pub enum Isolation {
 pub struct SourceConfig {
     /// Addresses to start from, `host:port`, separated by commas.
     pub brokers: String,
-    /// The topics, at least one.
+    /// The topics, at least one unless there is a pattern.
     pub topics: Vec<String>,
+    /// A regular expression that whole names of topics match, instead of named topics. Default: none. Topics that match later are
+    /// read from their first record on; those whose names begin with two underscores, as Kafka's own do, never.
+    pub pattern: Option<String>,
+    /// Topics that the pattern may match at most; more are an error. Default: 1000. Too high: a careless pattern reads a whole
+    /// cluster, and each partition costs memory.
+    pub max_topics: usize,
+    /// The partitions to read. Default: empty, which is all of them, and new ones as they appear.
+    pub partitions: Vec<Partition>,
     /// The consumer group that offsets are committed to, for Kafka's own tools and for a restart without stored positions.
     /// Default: `<dataflow>.<step>`. Two dataflows of one group overwrite each other's offsets.
     pub group: Option<String>,
@@ -61,9 +87,9 @@ pub struct SourceConfig {
     pub client_id: Option<String>,
     /// Where reading starts. Default: [`Start::Earliest`].
     pub start: Start,
-    /// Whether the source ends at the end of what is there when the reader gets there. Default: no, it goes on for ever.
-    pub until_end: bool,
-    /// What to do about an expired position. Default: [`Expired::Stop`].
+    /// Where reading ends. Default: [`End::Never`].
+    pub end: End,
+    /// What to do about an expired position, and about a topic that was deleted and made again. Default: [`Expired::Stop`].
     pub expired: Expired,
     /// Which records of transactions are read. Default: [`Isolation::ReadCommitted`].
     pub isolation: Isolation,
@@ -100,7 +126,7 @@ const TAKEN: &[Taken] = &[
     ("max.partition.fetch.bytes", "`with_fetch_partition_bytes`"),
     ("fetch.wait.max.ms", "`with_fetch_wait`"),
     ("fetch.queue.backoff.ms", "`with_fetch_backoff`"),
-    ("enable.partition.eof", "`until_end`"),
+    ("enable.partition.eof", "`with_end`"),
     ("enable.auto.commit", ""),
     ("auto.commit.enable", ""),
     ("auto.commit.interval.ms", ""),
@@ -116,10 +142,13 @@ impl SourceConfig {
         Self {
             brokers: brokers.into(),
             topics: vec![topic.into()],
+            pattern: None,
+            max_topics: 1000,
+            partitions: Vec::new(),
             group: None,
             client_id: None,
             start: Start::Earliest,
-            until_end: false,
+            end: End::Never,
             expired: Expired::Stop,
             isolation: Isolation::ReadCommitted,
             queue_bytes: 16 << 20,
@@ -132,6 +161,12 @@ impl SourceConfig {
         }
     }
 
+    /// The defaults, for all topics whose names match a regular expression.
+    pub fn matching(brokers: impl Into<String>, pattern: impl Into<String>) -> Self {
+        let config = Self::new(brokers, "");
+        Self { topics: Vec::new(), pattern: Some(pattern.into()), ..config }
+    }
+
     /// All faults, found without touching the network.
     pub fn faults(&self) -> Vec<Error> {
         let mut faults = Vec::new();
@@ -140,12 +175,7 @@ impl SourceConfig {
                 Error::config("find Kafka: the address is empty").with_hint("Give `host:port`."),
             );
         }
-        if self.topics.is_empty() || self.topics.iter().any(String::is_empty) {
-            faults.push(
-                Error::config("choose a topic: the name is empty")
-                    .with_hint("Name at least one topic."),
-            );
-        }
+        faults.extend(topic_faults(self));
         faults.extend(self.options.faults(&self.client_config("name"), TAKEN));
         faults
     }
@@ -172,7 +202,7 @@ impl SourceConfig {
             .set("auto.offset.reset", expired)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", if self.until_end { "true" } else { "false" })
+            .set("enable.partition.eof", if self.end == End::Never { "false" } else { "true" })
             .set("queued.max.messages.kbytes", kbytes(self.queue_bytes))
             .set("queued.min.messages", self.queue_records.to_string())
             .set("fetch.max.bytes", self.fetch_bytes.max(self.fetch_partition_bytes).to_string())

@@ -12,7 +12,7 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::message::{Fetched, Message};
 use super::queue::{Bell, Queue};
-use super::timeout_ms;
+use super::{Described, timeout_ms, topics};
 use crate::listener::Listener;
 
 /// A consumer without a subscription: partitions are given to it, and it commits what it is told to.
@@ -22,6 +22,8 @@ pub(crate) struct RawConsumer {
     fetched: Fetched,
     records: Queue,
     commits: Queue,
+    /// What was asked of topics comes here.
+    topics: Queue,
     events: Queue,
     bell: Bell,
     client: BaseConsumer<Listener>,
@@ -39,7 +41,7 @@ impl RawConsumer {
                 unsafe { Queue::take(rd::rd_kafka_queue_new(client.client().native_ptr())) };
             queue.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))
         };
-        let (records, commits) = (queue()?, queue()?);
+        let (records, commits, topics) = (queue()?, queue()?, queue()?);
         let with_group = config.get("group.id").is_some();
         // SAFETY: the client is alive, and the reference to its queue is ours. The wrapper polls the same one of the two.
         let events = unsafe {
@@ -52,7 +54,7 @@ impl RawConsumer {
         let events = events.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))?;
         let bell = Bell::new().map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
         bell.attach(&records);
-        Ok(Self { fetched: Fetched::new(), records, commits, events, bell, client })
+        Ok(Self { fetched: Fetched::new(), records, commits, topics, events, bell, client })
     }
 
     /// The client, for everything that the safe wrapper does well.
@@ -101,6 +103,11 @@ impl RawConsumer {
         self.fetched.pop();
     }
 
+    /// Lets go of the messages of one partition that were taken: they are not wanted any more.
+    pub(crate) fn discard(&mut self, topic: &str, partition: i32) {
+        self.fetched.discard(|message| message.place().1 == partition && message.topic() == topic);
+    }
+
     /// Takes what has been fetched, without waiting; says whether there may be more. Called when nothing is left.
     pub(crate) fn refill(&mut self) -> bool {
         // SAFETY: the queue belongs to our client, which outlives what is fetched.
@@ -141,6 +148,23 @@ impl RawConsumer {
             )
         };
         u64::try_from(high).ok().filter(|_| found == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)
+    }
+
+    /// Asks the cluster for topics; [`RawConsumer::described`] has the answer, within `timeout`.
+    pub(crate) fn describe(&self, names: &[String], timeout: Duration) -> KafkaResult<()> {
+        let names: Vec<_> =
+            names.iter().map(|name| CString::new(name.as_str())).collect::<Result<_, _>>()?;
+        // SAFETY: the client is alive, and the queue is its own.
+        unsafe { topics::ask(self.client.client().native_ptr(), &names, timeout, &self.topics) };
+        Ok(())
+    }
+
+    /// What the cluster said of the topics asked for first, once it is known; waits for that at most so long.
+    pub(crate) fn described(
+        &self,
+        wait: Duration,
+    ) -> Option<Result<Vec<Described>, RDKafkaErrorCode>> {
+        topics::answer(&self.topics, wait)
     }
 
     /// Starts to commit offsets to the group; [`RawConsumer::committed`] tells how it went.

@@ -191,6 +191,24 @@ impl Fetched {
         Some(unsafe { Message::borrow(message) })
     }
 
+    /// Destroys the messages that are unwanted, and keeps the order of the others.
+    pub(super) fn discard(&mut self, unwanted: impl Fn(Message<'_>) -> bool) {
+        self.messages.drain(..self.next);
+        self.next = 0;
+        self.messages.retain(|message| {
+            let Some(raw) = NonNull::new(*message) else {
+                return false;
+            };
+            // SAFETY: a message of the client's that was not passed, so alive.
+            let keeps = !unwanted(unsafe { Message::borrow(raw) });
+            if !keeps {
+                // SAFETY: it is destroyed once: it leaves the list now.
+                unsafe { rd::rd_kafka_message_destroy(*message) };
+            }
+            keeps
+        });
+    }
+
     #[inline]
     pub(super) fn pop(&mut self) {
         if let Some(message) = self.messages.get(self.next) {

@@ -10,12 +10,14 @@ mod message;
 mod options;
 mod producer;
 mod queue;
+mod topics;
 
 pub(crate) use client::Client;
 pub(crate) use consumer::RawConsumer;
 pub(crate) use message::Message;
 pub(crate) use options::{Refusal, check_option, known_options};
 pub(crate) use producer::{Outgoing, RawProducer};
+pub(crate) use topics::Described;
 
 use std::ffi::{CStr, c_char, c_int};
 use std::time::Duration;

@@ -2,15 +2,24 @@
 //! they were skipped.
 
 mod compression;
+mod corrupt;
 mod delivery;
+mod ends;
 mod errors;
+mod half_open;
 mod load;
+mod made_again;
 #[path = "../own/mod.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod own;
+mod partitions;
 #[path = "../subject/plain.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
 mod plain;
 mod positions;
+#[path = "../proxy/mod.rs"]
+mod proxy;
+mod records;
 mod round_trip;
 mod support;
+mod topics;

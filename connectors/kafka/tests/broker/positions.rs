@@ -9,7 +9,7 @@ use millstream_kafka::{Expired, Source, Start};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 
-use crate::support::{LONG, Reading, Topic, broker, numbered, numbers, open_context};
+use crate::support::{LONG, Reading, Topic, broker, numbered, numbers, offset, open_context};
 
 #[test]
 fn reading_goes_on_where_it_was_confirmed() {
@@ -104,7 +104,7 @@ fn new_partitions_join_without_loss() {
     };
     let wanted: Vec<_> = new.into_iter().map(|partition| (partition, None)).collect();
     let assignments = reading.finder.resolve(&wanted, Found::WhileRunning).expect("positions");
-    assert!(assignments.iter().all(|assignment| assignment.start.0 == "0"));
+    assert!(assignments.iter().all(|assignment| offset(&assignment.start) == 0));
     reading.finder.pin(&assignments).expect("pinned");
     reading.reader.assign(&assignments).expect("assigned");
     let left = 10_000 - read.len();
@@ -143,7 +143,7 @@ fn expired_position_names_the_choices() {
     let stored = |position: &str| [(topic.partition(0), Some(ResumePosition(position.to_owned())))];
     let resolve = |source: Source, position: &str| {
         let mut finder = source.finder(&open_context()).expect("a finder");
-        finder.resolve(&stored(position), Found::AtStart).map(|found| found[0].start.0.clone())
+        finder.resolve(&stored(position), Found::AtStart).map(|found| offset(&found[0].start))
     };
     let error = resolve(topic.source(), "10").expect_err("it has expired");
     assert_eq!((error.kind(), error.code()), (ErrorKind::Corrupt, codes::EXPIRED_POSITION));
@@ -151,16 +151,10 @@ fn expired_position_names_the_choices() {
     for part in ["position 10", "has position 60", "Earliest", "Latest", "Stop", &topic.name] {
         assert!(report.contains(part), "{part}: {report}");
     }
-    assert_eq!(
-        resolve(topic.source().with_expired(Expired::Earliest), "10").ok().as_deref(),
-        Some("60")
-    );
-    assert_eq!(
-        resolve(topic.source().with_expired(Expired::Latest), "10").ok().as_deref(),
-        Some("100")
-    );
-    assert_eq!(resolve(topic.source(), "60").ok().as_deref(), Some("60"));
-    assert_eq!(resolve(topic.source(), "100").ok().as_deref(), Some("100"));
+    assert_eq!(resolve(topic.source().with_expired(Expired::Earliest), "10").ok(), Some(60));
+    assert_eq!(resolve(topic.source().with_expired(Expired::Latest), "10").ok(), Some(100));
+    assert_eq!(resolve(topic.source(), "60").ok(), Some(60));
+    assert_eq!(resolve(topic.source(), "100").ok(), Some(100));
     let beyond = resolve(topic.source(), "101").expect_err("the topic ends before").report();
     assert!(beyond.contains("101") && beyond.contains("100"), "{beyond}");
 }
@@ -224,14 +218,15 @@ fn confirmed_positions_reach_the_group() {
     reading.take(10);
     let n_batches = reading.n_batches;
     let confirmed = reading.confirm(n_batches);
-    let whole =
-        Confirmed { partition: topic.partition(0), resume: ResumePosition("10".to_owned()) };
-    assert_eq!(confirmed, [whole]);
+    let [Confirmed { partition, resume }] = confirmed.as_slice() else {
+        panic!("one position a partition: {confirmed:?}")
+    };
+    assert_eq!((partition, offset(resume)), (&topic.partition(0), 10));
     let start = Instant::now();
     loop {
         let wanted = [(topic.partition(0), None)];
         let found = reading.finder.resolve(&wanted, Found::AtStart).expect("positions");
-        if found[0].committed.as_ref().is_some_and(|committed| committed.0 == "10") {
+        if found[0].committed.as_ref().is_some_and(|committed| committed == resume) {
             break;
         }
         assert!(start.elapsed() < LONG, "the commit never arrived");

@@ -54,15 +54,37 @@ impl Topic {
         n_partitions: i32,
         max_bytes: usize,
     ) -> Self {
-        let max_bytes = max_bytes.to_string();
         let unique = RandomState::new().hash_one(prefix);
         let topic = Self { brokers: brokers.to_owned(), name: format!("{prefix}-{unique:016x}") };
-        let new = NewTopic::new(&topic.name, n_partitions, TopicReplication::Fixed(1))
-            .set("max.message.bytes", &max_bytes);
-        let made = block_on(topic.admin().create_topics([&new], &AdminOptions::new()))
-            .expect("the broker answers");
-        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        assert!(topic.create(n_partitions, max_bytes), "the name is new");
         topic
+    }
+
+    /// A topic of this name, which no other test has.
+    pub(crate) fn named(brokers: &str, name: String, n_partitions: i32) -> Self {
+        let topic = Self { brokers: brokers.to_owned(), name };
+        assert!(topic.create(n_partitions, 1_048_588), "the name is new");
+        topic
+    }
+
+    /// Whether the topic could be made.
+    fn create(&self, n_partitions: i32, max_bytes: usize) -> bool {
+        let max_bytes = max_bytes.to_string();
+        let new = NewTopic::new(&self.name, n_partitions, TopicReplication::Fixed(1))
+            .set("max.message.bytes", &max_bytes);
+        let made = block_on(self.admin().create_topics([&new], &AdminOptions::new()))
+            .expect("the broker answers");
+        made.iter().all(Result::is_ok)
+    }
+
+    /// Deletes the topic and makes it again, with so many partitions.
+    pub(crate) fn make_again(&self, n_partitions: i32) {
+        self.delete();
+        let start = Instant::now();
+        // The broker knows of the deletion a moment later.
+        while !self.create(n_partitions, 1_048_588) {
+            assert!(start.elapsed() < LONG, "the topic stays deleted");
+        }
     }
 
     pub(crate) fn admin(&self) -> AdminClient<DefaultClientContext> {
@@ -303,6 +325,12 @@ impl Reading {
 fn with_stored(partition: Partition, stored: &[Confirmed]) -> (Partition, Option<ResumePosition>) {
     let found = stored.iter().rev().find(|confirmed| confirmed.partition == partition);
     (partition, found.map(|confirmed| confirmed.resume.clone()))
+}
+
+/// The offset in a position; the id of the topic stands behind it.
+pub(crate) fn offset(position: &ResumePosition) -> u64 {
+    let digits = position.0.split('@').next().expect("the first part of a text");
+    digits.parse().expect("an offset")
 }
 
 /// Numbered records.

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use millstream_conformance::{Expired, SourceSetup, Start, Subject};
+use millstream_conformance::{End, Expired, SourceSetup, Start, Subject};
 use millstream_engine::batch::OwnedRecord;
 use millstream_engine::{sink, source};
 use millstream_kafka as kafka;
@@ -90,7 +90,16 @@ impl Subject for KafkaSubject {
                 Expired::Earliest => kafka::Expired::Earliest,
                 Expired::Latest => kafka::Expired::Latest,
             });
-        Some(Box::new(if setup.until_end { source.until_end() } else { source }))
+        let end = match &setup.end {
+            End::Never => kafka::End::Never,
+            End::Latest => kafka::End::Latest,
+            End::Time(millis) => kafka::End::Timestamp(*millis),
+            End::Positions(ends) => {
+                let of = |(index, end): (&u32, &u64)| (source::Partition::new(topic, *index), *end);
+                kafka::End::Explicit(ends.iter().map(of).collect())
+            }
+        };
+        Some(Box::new(source.with_end(end)))
     }
 
     fn sink(&self, topic: &str) -> Option<Box<dyn sink::Sink>> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use millstream_conformance::{Expired, SourceSetup, Start, Subject};
+use millstream_conformance::{End, Expired, SourceSetup, Start, Subject};
 use millstream_engine::batch::OwnedRecord;
 use millstream_engine::{sink, source};
 use millstream_memory as memory;
@@ -70,7 +70,7 @@ impl Subject for MemorySubject {
     }
 
     fn source(&self, topic: &str, setup: &SourceSetup) -> Option<Box<dyn source::Source>> {
-        let mut source = memory::Source::new(&self.broker, topic)
+        let source = memory::Source::new(&self.broker, topic)
             .with_group(&setup.group)
             .with_start(match setup.start {
                 Start::Earliest => memory::Start::Earliest,
@@ -81,10 +81,13 @@ impl Subject for MemorySubject {
                 Expired::Earliest => memory::Expired::Earliest,
                 Expired::Latest => memory::Expired::Latest,
             });
-        if setup.until_end {
-            source = source.until_end();
-        }
-        Some(Box::new(source))
+        let end = match &setup.end {
+            End::Never => memory::End::Never,
+            End::Latest => memory::End::Latest,
+            End::Time(millis) => memory::End::Time(*millis),
+            End::Positions(ends) => memory::End::Positions(ends.clone()),
+        };
+        Some(Box::new(source.with_end(end)))
     }
 
     fn sink(&self, topic: &str) -> Option<Box<dyn sink::Sink>> {
