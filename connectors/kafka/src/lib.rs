@@ -19,7 +19,7 @@ mod source;
 mod stall;
 mod writer;
 
-pub use admin::create_topic;
+pub use admin::{NewTopic, Topics, create_topic};
 pub use config::{
     Compression, Expired, Isolation, Options, Partitioner, SinkConfig, SourceConfig, Start,
 };

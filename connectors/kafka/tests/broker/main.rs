@@ -1,6 +1,7 @@
 //! What programs rely on, shown on a real broker: `MILLSTREAM_TEST_KAFKA` names one as `host:port`; without it the tests say that
 //! they were skipped.
 
+mod admin;
 mod compression;
 mod delivery;
 mod errors;
