@@ -5,6 +5,8 @@ mod admin;
 mod compression;
 mod delivery;
 mod errors;
+mod interop;
+mod java;
 mod load;
 #[path = "../own/mod.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
