@@ -19,9 +19,9 @@
 //! | a connector of your own | [`source`], [`sink`], [`batch`] |
 
 pub use millstream_engine::{
-    BoxError, Config, Dataflow, Error, ErrorKind, ErrorRecord, Flow, Handle, RecordStream, Result,
-    Stream, batch, clock, config, error, flow, format, metrics, position, run, runtime, sink,
-    source, stage, start, testing,
+    BoxError, Config, Dataflow, Error, ErrorKind, ErrorRecord, Flow, Handle, Preset, RecordStream,
+    Result, Stream, batch, clock, config, error, flow, format, metrics, position, run, runtime,
+    sink, source, stage, start, testing,
 };
 pub use millstream_formats as formats;
 #[cfg(feature = "kafka")]
@@ -34,7 +34,7 @@ pub use millstream_operators as operators;
 pub mod prelude {
     pub use crate::formats::{json, optional, raw, string};
     pub use crate::operators::prelude::*;
-    pub use crate::{Config, Dataflow, ErrorRecord, Flow, RecordStream, Stream};
+    pub use crate::{Config, Dataflow, ErrorRecord, Flow, Preset, RecordStream, Stream};
 }
 
 /// Allocations of the whole program through mimalloc: feature `mimalloc`.

@@ -15,6 +15,24 @@ use serde_json::{Value, json};
 
 use crate::run::{Contender, Run, Seen, figures, is_smoke, median, rounded, run_if_asked, spread};
 
+/// Which figures of two contenders are held against each other, round by round.
+pub(crate) struct Comparison {
+    pub(crate) name: &'static str,
+    /// Who, and against whom: places among the contenders.
+    pub(crate) subject: usize,
+    pub(crate) baseline: usize,
+    pub(crate) of: fn(&Run) -> f64,
+    pub(crate) limit: Option<f64>,
+}
+
+impl Comparison {
+    fn ratios(&self, rounds: &[Round]) -> impl Iterator<Item = f64> + Clone {
+        rounds
+            .iter()
+            .map(|round| (self.of)(&round[self.subject]) / (self.of)(&round[self.baseline]))
+    }
+}
+
 /// A question and who is to answer it.
 pub(crate) struct Contest {
     pub(crate) name: &'static str,
@@ -51,8 +69,26 @@ pub(crate) trait Setting {
 impl Setting for () {}
 
 /// Runs the contest, or the one run that this process was started for. `open` is called only for the former; `None` is a broker
-/// that is missing.
+/// that is missing. Every contender's cost is compared with the first one's.
 pub(crate) fn contest<S: Setting>(contest: &Contest, open: impl FnOnce() -> Option<S>) -> ExitCode {
+    let with_baseline = |(baseline, contender): (usize, &Contender)| Comparison {
+        name: contender.name,
+        subject: 0,
+        baseline,
+        of: |run| run.cpu_seconds,
+        limit: contender.limit,
+    };
+    let comparisons: Vec<_> =
+        contest.contenders.iter().enumerate().skip(1).map(with_baseline).collect();
+    contest_of(contest, &comparisons, open)
+}
+
+/// The same, with comparisons of the bench's own; `ratio` in the result is that of the first, which must be about costs.
+pub(crate) fn contest_of<S: Setting>(
+    contest: &Contest,
+    comparisons: &[Comparison],
+    open: impl FnOnce() -> Option<S>,
+) -> ExitCode {
     if run_if_asked(contest.contenders) {
         return ExitCode::SUCCESS;
     }
@@ -62,7 +98,7 @@ pub(crate) fn contest<S: Setting>(contest: &Contest, open: impl FnOnce() -> Opti
     };
     let rounds = contest.run_all(&mut setting);
     setting.close();
-    println!("{}", contest.result(&rounds));
+    println!("{}", contest.result(&rounds, comparisons));
     ExitCode::SUCCESS
 }
 
@@ -114,7 +150,7 @@ impl Contest {
         run.cpu_seconds * self.units_per_second / self.n_records as f64
     }
 
-    fn result(&self, rounds: &[Round]) -> Value {
+    fn result(&self, rounds: &[Round], comparisons: &[Comparison]) -> Value {
         let by_name = |of: &dyn Fn(&Run) -> f64| -> BTreeMap<&str, f64> {
             let median_of = |at: usize| rounded(median(rounds.iter().map(|round| of(&round[at]))));
             self.contenders
@@ -124,26 +160,22 @@ impl Contest {
                 .collect()
         };
         let costs = by_name(&|run| self.cost(run));
-        let mut ratios = BTreeMap::new();
-        let mut spreads = BTreeMap::new();
-        let mut limits = BTreeMap::new();
-        for (at, baseline) in self.contenders.iter().enumerate().skip(1) {
-            let pairs = rounds.iter().map(|round| self.cost(&round[0]) / self.cost(&round[at]));
-            ratios.insert(baseline.name, rounded(median(pairs.clone())));
-            spreads.insert(baseline.name, spread(pairs));
-            limits.insert(baseline.name, baseline.limit);
-        }
-        let first = self.contenders[1].name;
+        let ratios: BTreeMap<_, _> =
+            comparisons.iter().map(|c| (c.name, rounded(median(c.ratios(rounds))))).collect();
+        let spreads: BTreeMap<_, _> =
+            comparisons.iter().map(|c| (c.name, spread(c.ratios(rounds)))).collect();
+        let limits: BTreeMap<_, _> = comparisons.iter().map(|c| (c.name, c.limit)).collect();
+        let first = &comparisons[0];
         json!({
             "name": self.name,
-            "ours": costs[self.contenders[0].name],
-            "baseline": costs[first],
-            "ratio": ratios[first],
+            "ours": costs[self.contenders[first.subject].name],
+            "baseline": costs[self.contenders[first.baseline].name],
+            "ratio": ratios[first.name],
             "ratios": ratios,
             "limits": limits,
             "unit": self.unit,
             "runs": rounds.len(),
-            "spread": spreads[first],
+            "spread": spreads[first.name],
             "spreads": spreads,
             "records": self.n_records,
             "costs": costs,
