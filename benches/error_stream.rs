@@ -31,7 +31,7 @@ mod topics;
 
 use std::process::ExitCode;
 
-use contest::{Contest, Pair, Setting, contest};
+use contest::{Comparison, Contest, Setting, contest_of};
 use millstream::kafka;
 use millstream::prelude::*;
 use orders::Order;
@@ -45,6 +45,16 @@ const CONTENDERS: &[Contender] = &[
     Contender { name: "raw", limit: None, run: by_raw },
 ];
 
+const COMPARISONS: &[Comparison] = &[
+    costs("one_percent / no_errors", 0, 1, 1.05),
+    costs("half / no_errors", 2, 1, 1.6),
+    costs("no_errors / raw", 1, 3, 1.1),
+];
+
+const fn costs(name: &'static str, subject: usize, baseline: usize, limit: f64) -> Comparison {
+    Comparison { name, subject, baseline, of: |run| run.cpu_seconds, limit: Some(limit) }
+}
+
 /// Bad records of a hundred, by topic.
 const SHARES: [u64; 3] = [0, 1, 50];
 
@@ -57,7 +67,7 @@ fn main() -> ExitCode {
         n_rounds: 9,
         contenders: CONTENDERS,
     };
-    contest(&errors, || {
+    contest_of(&errors, COMPARISONS, || {
         let mut topics = Topics::from_env()?;
         let from = SHARES.map(|n_bad| spoiled::fill(&mut topics, n_records(), n_bad));
         Some(Copies { topics, from, copied: Vec::new() })
@@ -93,11 +103,6 @@ impl Setting for Copies {
     fn tidy_up(&mut self, arguments: &[String]) {
         self.topics.delete(&arguments[1]);
         self.topics.delete(&arguments[2]);
-    }
-
-    fn pairs(&self, _: &[Contender]) -> Vec<Pair> {
-        let pair = |of, over, limit| Pair { of, over, limit: Some(limit) };
-        vec![pair(0, 1, 1.05), pair(2, 1, 1.6), pair(1, 3, 1.1)]
     }
 
     fn close(&mut self) {

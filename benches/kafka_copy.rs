@@ -11,6 +11,10 @@ mod checksum;
 mod contents;
 #[path = "support/contest.rs"]
 mod contest;
+#[path = "support/copies.rs"]
+mod copies;
+#[path = "support/copy.rs"]
+mod copy;
 #[path = "support/filled.rs"]
 mod filled;
 #[path = "support/job.rs"]
@@ -32,13 +36,12 @@ mod topics;
 
 use std::process::ExitCode;
 
-use contest::{Contest, Setting, contest};
+use contest::{Contest, contest};
+use copies::{Copies, told};
 use millstream::kafka;
-use millstream::prelude::*;
-use orders::Order;
+use millstream::prelude::Config;
 use plain::PlainCopy;
 use run::{Contender, Seen, scaled};
-use topics::Topics;
 
 const CONTENDERS: &[Contender] = &[
     Contender { name: "ours", limit: None, run: ours },
@@ -55,36 +58,7 @@ fn main() -> ExitCode {
         n_rounds: 9,
         contenders: CONTENDERS,
     };
-    contest(&copy, || {
-        let mut topics = Topics::from_env()?;
-        let from = filled::fill(&mut topics, copy.n_records);
-        Some(Copies { topics, from })
-    })
-}
-
-/// One topic to read, and a fresh one to write for every run.
-struct Copies {
-    topics: Topics,
-    from: String,
-}
-
-impl Setting for Copies {
-    fn prepare(&mut self) -> Vec<String> {
-        let to = self.topics.make("copy");
-        vec![self.topics.brokers.clone(), self.from.clone(), to]
-    }
-
-    fn left_behind(&mut self, arguments: &[String]) -> Seen {
-        contents::contents(&self.topics.brokers, &arguments[2])
-    }
-
-    fn tidy_up(&mut self, arguments: &[String]) {
-        self.topics.delete(&arguments[2]);
-    }
-
-    fn close(&mut self) {
-        self.topics.delete(&self.from);
-    }
+    contest(&copy, || Copies::from_env(copy.n_records))
 }
 
 fn ours(arguments: &[String]) -> Seen {
@@ -92,21 +66,7 @@ fn ours(arguments: &[String]) -> Seen {
     // A group of its own: it reads from the beginning, not from where the run before has come.
     let source = kafka::Source::new(brokers, from).with_group(to).until_end();
     let sink = kafka::Sink::new(brokers, to).with_compression(kafka::Compression::Lz4);
-    let flow = Dataflow::new("copy", move |flow| {
-        let (good, bad) = flow
-            .source("orders", source.clone())
-            .deserialize(json::<Order>())
-            .filter(job::is_large)
-            .map(job::double)
-            .serialize(json())
-            .split_errors();
-        good.sink("copies", sink.clone());
-        bad.for_each(|error| panic!("all orders are JSON: {}", error.error));
-    });
-    let counted = millstream::run(&flow, Config { workers: 1, ..Config::default() });
-    let counted = counted.expect("the copy ends");
-    let of = |step: &str| counted.step(step).map_or(0, |step| step.records);
-    told((of("orders"), of("copies")))
+    copy::copy(source, sink, Config { workers: 1, ..Config::default() })
 }
 
 fn by_raw(arguments: &[String]) -> Seen {
@@ -118,8 +78,4 @@ fn by_plain(arguments: &[String]) -> Seen {
     let [brokers, from, to] = arguments else { panic!("three arguments") };
     let copy = PlainCopy { brokers, from, to, linger_ms: "5", compression: "lz4" };
     told(copy.run(true, || true))
-}
-
-fn told((n_read, n_written): (u64, u64)) -> Seen {
-    Seen::from([("read".to_owned(), n_read), ("written".to_owned(), n_written)])
 }

@@ -19,7 +19,7 @@
 //! | a connector of your own | [`source`], [`sink`], [`batch`] |
 
 pub use millstream_engine::{
-    BoxError, Config, Dataflow, DeadLetter, Error, ErrorKind, ErrorRecord, Flow, Handle,
+    BoxError, Config, Dataflow, DeadLetter, Error, ErrorKind, ErrorRecord, Flow, Handle, Preset,
     RecordStream, Result, Stream, batch, clock, config, error, flow, format, metrics, position,
     run, runtime, sink, source, stage, start, testing,
 };
@@ -36,7 +36,7 @@ pub mod prelude {
     pub use crate::formats::bincode;
     pub use crate::formats::{json, json_pretty, optional, postcard, raw, string};
     pub use crate::operators::prelude::*;
-    pub use crate::{Config, Dataflow, DeadLetter, ErrorRecord, Flow, RecordStream, Stream};
+    pub use crate::{Config, Dataflow, DeadLetter, ErrorRecord, Flow, Preset, RecordStream, Stream};
 }
 
 /// The programs of the guide, which must compile.

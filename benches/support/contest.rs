@@ -15,6 +15,24 @@ use serde_json::{Value, json};
 
 use crate::run::{Contender, Run, Seen, figures, is_smoke, median, rounded, run_if_asked, spread};
 
+/// Which figures of two contenders are held against each other, round by round.
+pub(crate) struct Comparison {
+    pub(crate) name: &'static str,
+    /// Who, and against whom: places among the contenders.
+    pub(crate) subject: usize,
+    pub(crate) baseline: usize,
+    pub(crate) of: fn(&Run) -> f64,
+    pub(crate) limit: Option<f64>,
+}
+
+impl Comparison {
+    fn ratios(&self, rounds: &[Round]) -> impl Iterator<Item = f64> + Clone {
+        rounds
+            .iter()
+            .map(|round| (self.of)(&round[self.subject]) / (self.of)(&round[self.baseline]))
+    }
+}
+
 /// A question and who is to answer it.
 pub(crate) struct Contest {
     pub(crate) name: &'static str,
@@ -26,13 +44,6 @@ pub(crate) struct Contest {
     pub(crate) n_rounds: usize,
     /// Ours first, then the baselines, the one that `ratio` speaks of first.
     pub(crate) contenders: &'static [Contender],
-}
-
-/// A ratio: the cost of one contender over that of another, by index; and what it must keep.
-pub(crate) struct Pair {
-    pub(crate) of: usize,
-    pub(crate) over: usize,
-    pub(crate) limit: Option<f64>,
 }
 
 /// What runs need around them, and leave behind them.
@@ -47,12 +58,6 @@ pub(crate) trait Setting {
         Seen::new()
     }
 
-    /// What is held against what: ours against every baseline.
-    fn pairs(&self, contenders: &[Contender]) -> Vec<Pair> {
-        let pair = |over: usize| Pair { of: 0, over, limit: contenders[over].limit };
-        (1..contenders.len()).map(pair).collect()
-    }
-
     /// Takes away what a run has left behind.
     fn tidy_up(&mut self, _arguments: &[String]) {}
 
@@ -64,8 +69,26 @@ pub(crate) trait Setting {
 impl Setting for () {}
 
 /// Runs the contest, or the one run that this process was started for. `open` is called only for the former; `None` is a broker
-/// that is missing.
+/// that is missing. Every contender's cost is compared with the first one's.
 pub(crate) fn contest<S: Setting>(contest: &Contest, open: impl FnOnce() -> Option<S>) -> ExitCode {
+    let with_baseline = |(baseline, contender): (usize, &Contender)| Comparison {
+        name: contender.name,
+        subject: 0,
+        baseline,
+        of: |run| run.cpu_seconds,
+        limit: contender.limit,
+    };
+    let comparisons: Vec<_> =
+        contest.contenders.iter().enumerate().skip(1).map(with_baseline).collect();
+    contest_of(contest, &comparisons, open)
+}
+
+/// The same, with comparisons of the bench's own; `ratio` in the result is that of the first, which must be about costs.
+pub(crate) fn contest_of<S: Setting>(
+    contest: &Contest,
+    comparisons: &[Comparison],
+    open: impl FnOnce() -> Option<S>,
+) -> ExitCode {
     if run_if_asked(contest.contenders) {
         return ExitCode::SUCCESS;
     }
@@ -74,9 +97,8 @@ pub(crate) fn contest<S: Setting>(contest: &Contest, open: impl FnOnce() -> Opti
         return if is_smoke() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     };
     let rounds = contest.run_all(&mut setting);
-    let pairs = setting.pairs(contest.contenders);
     setting.close();
-    println!("{}", contest.result(&rounds, &pairs));
+    println!("{}", contest.result(&rounds, comparisons));
     ExitCode::SUCCESS
 }
 
@@ -128,13 +150,7 @@ impl Contest {
         run.cpu_seconds * self.units_per_second / self.n_records as f64
     }
 
-    /// The name of a ratio: the baseline's where it is ours, else both.
-    fn name_of(&self, pair: &Pair) -> String {
-        let (of, over) = (self.contenders[pair.of].name, self.contenders[pair.over].name);
-        if pair.of == 0 { over.to_owned() } else { format!("{of} / {over}") }
-    }
-
-    fn result(&self, rounds: &[Round], pairs: &[Pair]) -> Value {
+    fn result(&self, rounds: &[Round], comparisons: &[Comparison]) -> Value {
         let by_name = |of: &dyn Fn(&Run) -> f64| -> BTreeMap<&str, f64> {
             let median_of = |at: usize| rounded(median(rounds.iter().map(|round| of(&round[at]))));
             self.contenders
@@ -144,27 +160,22 @@ impl Contest {
                 .collect()
         };
         let costs = by_name(&|run| self.cost(run));
-        let mut ratios = BTreeMap::new();
-        let mut spreads = BTreeMap::new();
-        let mut limits = BTreeMap::new();
-        for pair in pairs {
-            let ratio = |round: &Round| self.cost(&round[pair.of]) / self.cost(&round[pair.over]);
-            let (name, all) = (self.name_of(pair), rounds.iter().map(ratio));
-            ratios.insert(name.clone(), rounded(median(all.clone())));
-            spreads.insert(name.clone(), spread(all));
-            limits.insert(name, pair.limit);
-        }
-        let first = self.contenders[1].name;
+        let ratios: BTreeMap<_, _> =
+            comparisons.iter().map(|c| (c.name, rounded(median(c.ratios(rounds))))).collect();
+        let spreads: BTreeMap<_, _> =
+            comparisons.iter().map(|c| (c.name, spread(c.ratios(rounds)))).collect();
+        let limits: BTreeMap<_, _> = comparisons.iter().map(|c| (c.name, c.limit)).collect();
+        let first = &comparisons[0];
         json!({
             "name": self.name,
-            "ours": costs[self.contenders[0].name],
-            "baseline": costs[first],
-            "ratio": ratios[first],
+            "ours": costs[self.contenders[first.subject].name],
+            "baseline": costs[self.contenders[first.baseline].name],
+            "ratio": ratios[first.name],
             "ratios": ratios,
             "limits": limits,
             "unit": self.unit,
             "runs": rounds.len(),
-            "spread": spreads[first],
+            "spread": spreads[first.name],
             "spreads": spreads,
             "records": self.n_records,
             "costs": costs,

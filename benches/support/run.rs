@@ -64,9 +64,13 @@ pub(crate) fn scaled<N>(full: N, smoke: N) -> N {
 }
 
 /// Processor seconds of all threads of this process, and its peak resident memory in megabytes.
+fn usage() -> (f64, f64) {
+    (cpu_seconds(), resident_mb())
+}
+
 #[expect(unsafe_code, reason = "the standard library does not tell what a process has used")]
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-fn usage() -> (f64, f64) {
+fn cpu_seconds() -> f64 {
     // SAFETY: `getrusage` fills the structure that it is given, for which all zeroes is a valid value.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
@@ -74,8 +78,15 @@ fn usage() -> (f64, f64) {
         usage
     };
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
-    let cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
-    (cpu_seconds, usage.ru_maxrss as f64 / 1000.0)
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
+}
+
+/// `getrusage` counts in what the parent held when it started this process; the kernel's own account does not.
+fn resident_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells it");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = peak.and_then(|rest| rest.trim().split(' ').next()?.parse::<f64>().ok());
+    kibibytes.expect("a number of kibibytes") * 1.024e-3
 }
 
 /// The middle value; of two middle ones their mean.

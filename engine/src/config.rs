@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
+use crate::Preset;
 use crate::error::{Error, ErrorKind, Result, codes};
 
 /// The engine's settings. Connectors have their own.
@@ -75,6 +76,7 @@ impl Default for Restart {
 }
 
 impl Default for Config {
+    /// [`Preset::Balanced`].
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self {
@@ -98,7 +100,8 @@ impl Default for Config {
 
 impl Config {
     /// The defaults, with what the environment sets: `MILLSTREAM_WORKERS=4`, `MILLSTREAM_EPOCH=20ms`,
-    /// `MILLSTREAM_IN_FLIGHT_BYTES=64MiB`.
+    /// `MILLSTREAM_IN_FLIGHT_BYTES=64MiB`. `MILLSTREAM_PRESET=low_latency` puts a preset in place of the defaults; the other
+    /// variables win over it, whatever their order.
     ///
     /// # Errors
     /// *Config*, naming every wrong variable at once. Values are not shown.
@@ -111,14 +114,16 @@ impl Config {
     /// # Errors
     /// As [`Config::from_env`].
     pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        let ours = |(name, value): (String, String)| {
+            Some((name.strip_prefix("MILLSTREAM_")?.to_owned(), value))
+        };
+        let (presets, others): (Vec<_>, Vec<_>) =
+            vars.into_iter().filter_map(ours).partition(|(key, _)| key == PRESET);
         let mut config = Self::default();
         let mut faults = Vec::new();
-        for (name, value) in vars {
-            let Some(key) = name.strip_prefix("MILLSTREAM_") else {
-                continue;
-            };
-            if let Err(fault) = config.set(key, &value) {
-                faults.push(format!("{name} {fault}"));
+        for (key, value) in presets.iter().chain(&others) {
+            if let Err(fault) = config.set(key, value) {
+                faults.push(format!("MILLSTREAM_{key} {fault}"));
             }
         }
         faults.extend(config.faults());
@@ -135,6 +140,7 @@ impl Config {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
+            PRESET => *self = Self::preset(preset(value)?),
             "WORKERS" => self.workers = number(value)?,
             "EPOCH" => self.epoch = duration(value)?,
             "IN_FLIGHT_BYTES" => self.in_flight_bytes = bytes(value)?,
@@ -199,7 +205,11 @@ impl Config {
 /// Known variables of the project that are not the engine's.
 const OTHERS: [&str; 4] = ["TEST", "BENCH", "BROKERS", "CHAOS"];
 
-const KEYS: [&str; 15] = [
+/// The variable that goes before all others.
+const PRESET: &str = "PRESET";
+
+const KEYS: [&str; 16] = [
+    PRESET,
     "WORKERS",
     "EPOCH",
     "IN_FLIGHT_BYTES",
@@ -233,6 +243,12 @@ fn one_error(faults: &[String], code: crate::error::Code) -> Result<()> {
     }
     Err(Error::new(ErrorKind::Config, code, "use the engine's settings")
         .with_source(faults.join("; ")))
+}
+
+fn preset(value: &str) -> Result<Preset, String> {
+    value.parse().map_err(|_ignored| {
+        format!("is not a preset; there are {}", Preset::ALL.map(Preset::name).join(", "))
+    })
 }
 
 fn number<N: std::str::FromStr>(value: &str) -> Result<N, String> {
@@ -275,10 +291,32 @@ mod tests {
         assert_eq!(config.restart.map(|r| r.attempts), Some(2));
         for key in KEYS {
             assert!(
-                Config::default().set(key, "5").is_ok() || Config::default().set(key, "5s").is_ok(),
+                ["5", "5s", "balanced"]
+                    .iter()
+                    .any(|value| Config::default().set(key, value).is_ok()),
                 "{key}"
             );
         }
+    }
+
+    #[test]
+    fn variables_win_over_the_preset() {
+        let config = from(&[
+            ("MILLSTREAM_EPOCH", "7ms"),
+            ("MILLSTREAM_PRESET", "resource_constrained"),
+            ("MILLSTREAM_WORKERS", "3"),
+        ]);
+        let wanted = Config {
+            workers: 3,
+            epoch: Duration::from_millis(7),
+            ..Config::preset(Preset::ResourceConstrained)
+        };
+        assert_eq!(config.unwrap(), wanted);
+        let report = from(&[("MILLSTREAM_PRESET", "fast")]).unwrap_err().report();
+        assert!(
+            report.contains("MILLSTREAM_PRESET is not a preset; there are balanced"),
+            "{report}"
+        );
     }
 
     #[test]

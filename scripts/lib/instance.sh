@@ -15,6 +15,7 @@
 #   FAMILY_ready N           is node N ready for clients?
 #   FAMILY_address           where clients connect, for messages
 #   FAMILY_env               prints `export MILLSTREAM_TEST_...` lines
+#   FAMILY_classpath         prints the class path of its jars
 #   FAMILY_topic ARGS...     creates a topic, a queue, or whatever the broker calls it
 
 # Below Linux's range for outgoing connections (32768 upward), so that no client's socket sits on a port of ours.

@@ -11,67 +11,96 @@ use crate::{scratch, wait};
 /// How long a broker may take to answer after it came back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A Kafka cluster of one broker.
+/// A broker that was killed is let in again when its old session has timed out; a test does not wait longer than it must.
+const SHORT_SESSIONS: &str = "broker.session.timeout.ms=3000;broker.heartbeat.interval.ms=500";
+
+/// A Kafka cluster of one broker or of three.
 #[derive(Debug)]
 pub(crate) struct Cluster {
+    /// `host:port`, of each broker, separated by commas.
     pub(crate) address: String,
-    /// The name of an instance of our own; none for the one that all tests share.
-    instance: Option<String>,
+    own: Option<Own>,
+}
+
+/// An instance of our own, which may be tampered with.
+#[derive(Debug)]
+struct Own {
+    /// As `scripts/brokers` has it.
+    name: &'static str,
+    instance: String,
+    n_brokers: usize,
 }
 
 impl Cluster {
     pub(crate) fn shared(address: &str) -> Self {
-        Self { address: address.to_owned(), instance: None }
+        Self { address: address.to_owned(), own: None }
     }
 
-    /// Starts an instance of our own.
+    /// Starts a broker of our own.
     pub(crate) fn start_own(tag: &str) -> Self {
+        Self::start("kafka", 1, tag)
+    }
+
+    /// Starts three of them, with every partition on each.
+    pub(crate) fn start_three(tag: &str) -> Self {
+        Self::start("kafka3", 3, tag)
+    }
+
+    fn start(name: &'static str, n_brokers: usize, tag: &str) -> Self {
         let prefix = std::env::var("MILLSTREAM_TEST_INSTANCE")
             .unwrap_or_else(|_unset| format!("chaos-{}", std::process::id()));
         let instance = format!("{prefix}-{tag}");
-        let mut own = Self { address: String::new(), instance: Some(instance) };
-        own.brokers("up");
-        let env = own.brokers("env");
+        let own = Own { name, instance, n_brokers };
+        let mut cluster = Self { address: String::new(), own: Some(own) };
+        cluster.brokers("up", None);
+        let env = cluster.brokers("env", None);
         let address = env.trim().split_once('=').map(|(_, address)| address);
         let address = address.expect("`scripts/brokers env` prints one assignment");
-        address.clone_into(&mut own.address);
-        own
+        address.clone_into(&mut cluster.address);
+        cluster
     }
 
-    pub(crate) fn kill(&self) {
-        self.brokers("kill");
+    pub(crate) fn kill(&self, broker: usize) {
+        self.brokers("kill", Some(broker));
     }
 
-    pub(crate) fn start(&self) {
-        self.brokers("start");
+    pub(crate) fn restart(&self, broker: usize) {
+        self.brokers("start", Some(broker));
     }
 
     pub(crate) fn freeze(&self) {
-        self.brokers("freeze");
+        self.brokers("freeze", None);
     }
 
     pub(crate) fn thaw(&self) {
-        self.brokers("thaw");
+        self.brokers("thaw", None);
     }
 
-    /// Brings a broker back that a failed scenario left dead or frozen.
+    /// Brings brokers back that a failed scenario left dead or frozen.
     pub(crate) fn repair(&self) {
-        self.brokers("start");
-        self.brokers("thaw");
+        for broker in 1..=self.n_brokers() {
+            self.brokers("start", Some(broker));
+            self.brokers("thaw", Some(broker));
+        }
     }
 
-    fn brokers(&self, command: &str) -> String {
-        let instance = self.instance.as_deref().expect("only our own broker is tampered with");
+    fn n_brokers(&self) -> usize {
+        self.own.as_ref().map_or(1, |own| own.n_brokers)
+    }
+
+    fn brokers(&self, command: &str, broker: Option<usize>) -> String {
+        let own = self.own.as_ref().expect("only our own brokers are tampered with");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/brokers");
-        let output = Command::new(script)
-            .args([command, "kafka", "--instance", instance])
-            .env(
-                "MILLSTREAM_KAFKA_HEAP",
-                std::env::var("MILLSTREAM_KAFKA_HEAP").unwrap_or_else(|_| "320m".to_owned()),
-            )
-            .stdin(Stdio::null())
-            .output()
-            .expect("scripts/brokers runs");
+        let mut brokers = Command::new(script);
+        brokers.args([command, own.name]).args(broker.map(|broker| broker.to_string()));
+        brokers.args(["--instance", &own.instance]).stdin(Stdio::null());
+        if std::env::var_os("MILLSTREAM_KAFKA_HEAP").is_none() {
+            brokers.env("MILLSTREAM_KAFKA_HEAP", "320m");
+        }
+        if own.n_brokers > 1 {
+            brokers.env("MILLSTREAM_KAFKA_EXTRA", SHORT_SESSIONS);
+        }
+        let output = brokers.output().expect("scripts/brokers runs");
         assert!(
             output.status.success(),
             "scripts/brokers {command}: {}",
@@ -81,38 +110,54 @@ impl Cluster {
     }
 
     pub(crate) fn create_topic(&self, topic: &str, n_partitions: usize) {
-        self.ask("create a topic", || wire::create_topic(&self.address, topic, n_partitions));
+        let n_replicas = i16::try_from(self.n_brokers()).expect("brokers are few");
+        self.ask("create a topic", |address| {
+            wire::create_topic(address, topic, n_partitions, n_replicas)
+        });
         // The broker lets clients see it a moment later.
-        self.ask("see the new topic", || wire::ends(&self.address, topic, n_partitions));
+        self.ask("see the new topic", |address| wire::ends(address, topic, n_partitions));
     }
 
     pub(crate) fn add_partitions(&self, topic: &str, n_partitions: usize) {
-        self.ask("add partitions", || wire::add_partitions(&self.address, topic, n_partitions));
-        self.ask("see the new partitions", || wire::ends(&self.address, topic, n_partitions));
+        self.ask("add partitions", |address| wire::add_partitions(address, topic, n_partitions));
+        self.ask("see the new partitions", |address| wire::ends(address, topic, n_partitions));
     }
 
+    /// The broker that leads a partition.
+    pub(crate) fn leader(&self, topic: &str, partition: usize) -> usize {
+        let placed = self.ask("find a leader", |address| wire::placed(address, topic));
+        placed[partition].leader
+    }
+
+    /// Whether all brokers have all of a topic.
+    pub(crate) fn is_in_sync(&self, topic: &str) -> bool {
+        let placed = self.ask("find the replicas", |address| wire::placed(address, topic));
+        placed.iter().all(|placed| placed.n_in_sync == self.n_brokers())
+    }
+
+    /// The offsets that a group has committed, in a cluster of one broker.
     pub(crate) fn committed(
         &self,
         group: &str,
         topic: &str,
         n_partitions: usize,
     ) -> Vec<Option<u64>> {
-        self.ask("read a group's offsets", || {
-            wire::committed(&self.address, group, topic, n_partitions)
+        self.ask("read a group's offsets", |address| {
+            wire::committed(address, group, topic, n_partitions)
         })
     }
 
     /// Records in a topic so far, markers of transactions apart.
     pub(crate) fn count(&self, topic: &str, n_partitions: usize) -> u64 {
-        self.ask("read the ends of a topic", || wire::ends(&self.address, topic, n_partitions))
-            .iter()
-            .sum()
+        let ends = |address: &str| wire::ends(address, topic, n_partitions);
+        self.ask("read the ends of a topic", ends).iter().sum()
     }
 
-    /// Asks until the broker answers without an error.
-    fn ask<T>(&self, what: &str, mut request: impl FnMut() -> Result<T, Refusal>) -> T {
+    /// Asks one broker after the other until one answers without an error.
+    fn ask<T>(&self, what: &str, request: impl Fn(&str) -> Result<T, Refusal>) -> T {
         let mut last = String::new();
-        let found = wait::until(PATIENCE, || match request() {
+        let mut addresses = self.address.split(',').cycle();
+        let found = wait::until(PATIENCE, || match request(addresses.next()?) {
             Ok(answer) => Some(answer),
             Err(refusal) => {
                 last = refusal.to_string();
@@ -155,8 +200,8 @@ fn run_kcat(mut kcat: Command, stdout: Stdio) {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if self.instance.is_some() {
-            self.brokers("wipe");
+        if self.own.is_some() {
+            self.brokers("wipe", None);
         }
     }
 }

@@ -52,6 +52,13 @@ impl Stage<'_> {
         spare
     }
 
+    /// Three brokers to be killed, with every partition on each.
+    pub(crate) fn three(&self) -> &Cluster {
+        let three = self.world.three.get_or_init(|| Cluster::start_three("three"));
+        three.repair();
+        three
+    }
+
     /// A topic's or dataflow's name, used once.
     pub(crate) fn fresh(&self, what: &str) -> String {
         format!("{}-{what}-{:x}-{}", self.name, self.seed & 0xffff_ffff, std::process::id())
@@ -66,6 +73,7 @@ impl Stage<'_> {
 struct World {
     shared: Option<Cluster>,
     spare: OnceCell<Cluster>,
+    three: OnceCell<Cluster>,
 }
 
 #[derive(Debug, Default)]
@@ -126,7 +134,11 @@ pub(crate) fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     println!("\nrunning {} tests", wanted.len());
     println!("seed {seed}: `--seed {seed}` repeats this choice of delays");
     let address = std::env::var("MILLSTREAM_TEST_KAFKA").ok();
-    let world = World { shared: address.as_deref().map(Cluster::shared), spare: OnceCell::new() };
+    let world = World {
+        shared: address.as_deref().map(Cluster::shared),
+        spare: OnceCell::new(),
+        three: OnceCell::new(),
+    };
     let started = Instant::now();
     let mut outcomes = Vec::new();
     for scenario in wanted {

@@ -1,14 +1,16 @@
 //! The few requests of Kafka's protocol that the scenarios need from the outside, spoken by hand: what is checked about the
 //! connector must not come through the client that the connector uses.
 //!
-//! For clusters of one broker: every request goes to the address given.
+//! Every request goes to the address given; [`ends`] goes on from there to the leaders.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
 const LIST_OFFSETS: i16 = 2;
+const METADATA: i16 = 3;
 const OFFSET_FETCH: i16 = 9;
 const CREATE_TOPICS: i16 = 19;
 const CREATE_PARTITIONS: i16 = 37;
@@ -16,7 +18,8 @@ const CREATE_PARTITIONS: i16 = 37;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT_MILLIS: i32 = 10_000;
 
-/// Kafka's code for a topic that exists already.
+/// Kafka's codes for a partition without a leader, and for a topic that exists already.
+const NO_LEADER: i16 = 5;
 const EXISTS: i16 = 36;
 
 /// A failed request: an error of the connection, or the broker's code.
@@ -40,9 +43,14 @@ impl From<io::Error> for Refusal {
     }
 }
 
-pub(crate) fn create_topic(address: &str, topic: &str, n_partitions: usize) -> Result<(), Refusal> {
+pub(crate) fn create_topic(
+    address: &str,
+    topic: &str,
+    n_partitions: usize,
+    n_replicas: i16,
+) -> Result<(), Refusal> {
     let mut body = Body::default();
-    body.count(1).text(topic).int(small(n_partitions)).short(1);
+    body.count(1).text(topic).int(small(n_partitions)).short(n_replicas);
     body.count(0).count(0).int(TIMEOUT_MILLIS).byte(0);
     let mut answer = ask(address, CREATE_TOPICS, 2, &body)?;
     answer.int()?;
@@ -98,28 +106,67 @@ pub(crate) fn committed(
     Ok(offsets)
 }
 
-/// The end of each partition: the offset of its next record.
-pub(crate) fn ends(address: &str, topic: &str, n_partitions: usize) -> Result<Vec<u64>, Refusal> {
+/// Who has a partition.
+pub(crate) struct Placed {
+    /// The number of the broker that leads it, and its address.
+    pub(crate) leader: usize,
+    address: String,
+    pub(crate) n_in_sync: usize,
+}
+
+/// Who has the partitions of a topic; all of them have leaders.
+pub(crate) fn placed(address: &str, topic: &str) -> Result<Vec<Placed>, Refusal> {
     let mut body = Body::default();
-    body.int(-1).count(1).text(topic).count(n_partitions);
-    for partition in 0..n_partitions {
-        body.int(small(partition)).long(-1);
-    }
-    let mut answer = ask(address, LIST_OFFSETS, 1, &body)?;
-    let mut ends = vec![0; n_partitions];
-    for _topic in 0..answer.int()? {
+    body.count(1).text(topic);
+    let mut answer = ask(address, METADATA, 1, &body)?;
+    let mut addresses = HashMap::new();
+    for _broker in 0..answer.int()? {
+        let (broker, host, port) = (answer.int()?, answer.text()?, answer.int()?);
+        addresses.insert(broker, format!("{host}:{port}"));
         answer.text()?;
+    }
+    answer.int()?;
+    let mut found = Vec::new();
+    for _topic in 0..answer.int()? {
+        refuse(answer.short()?)?;
+        answer.text()?;
+        answer.byte()?;
         for _partition in 0..answer.int()? {
-            let partition = answer.int()?;
             refuse(answer.short()?)?;
-            answer.long()?;
-            let end = answer.long()?;
-            if let Some(slot) = usize::try_from(partition).ok().and_then(|at| ends.get_mut(at)) {
-                *slot = u64::try_from(end).unwrap_or_default();
-            }
+            let (index, leader) = (answer.int()?, answer.int()?);
+            answer.ints()?;
+            let n_in_sync = answer.ints()?.len();
+            let of_leader = addresses.get(&leader).ok_or(Refusal::Code(NO_LEADER))?.clone();
+            let leader = usize::try_from(leader).unwrap_or_default();
+            found.push((index, Placed { leader, address: of_leader, n_in_sync }));
         }
     }
+    found.sort_by_key(|(index, _)| *index);
+    Ok(found.into_iter().map(|(_, placed)| placed).collect())
+}
+
+/// The end of each partition: the offset of its next record.
+pub(crate) fn ends(address: &str, topic: &str, n_partitions: usize) -> Result<Vec<u64>, Refusal> {
+    let mut ends = vec![0; n_partitions];
+    let placed = placed(address, topic)?;
+    for (index, end) in ends.iter_mut().enumerate() {
+        let at = placed.get(index).ok_or(Refusal::Code(NO_LEADER))?;
+        *end = end_of(&at.address, topic, index)?;
+    }
     Ok(ends)
+}
+
+fn end_of(address: &str, topic: &str, partition: usize) -> Result<u64, Refusal> {
+    let mut body = Body::default();
+    body.int(-1).count(1).text(topic).count(1).int(small(partition)).long(-1);
+    let mut answer = ask(address, LIST_OFFSETS, 1, &body)?;
+    answer.int()?;
+    answer.text()?;
+    answer.int()?;
+    answer.int()?;
+    refuse(answer.short()?)?;
+    answer.long()?;
+    Ok(u64::try_from(answer.long()?).unwrap_or_default())
 }
 
 fn refuse(code: i16) -> Result<(), Refusal> {
@@ -211,10 +258,21 @@ impl Answer {
         self.take().map(i64::from_be_bytes)
     }
 
-    /// Passes over a text, which may be absent.
-    fn text(&mut self) -> io::Result<()> {
+    fn byte(&mut self) -> io::Result<u8> {
+        self.take().map(u8::from_be_bytes)
+    }
+
+    /// A list of numbers.
+    fn ints(&mut self) -> io::Result<Vec<i32>> {
+        (0..self.int()?).map(|_| self.int()).collect()
+    }
+
+    /// A text; empty where there is none.
+    fn text(&mut self) -> io::Result<String> {
         let length = usize::try_from(self.short()?).unwrap_or_default();
+        let bytes = self.bytes.get(self.at..self.at + length);
         self.at += length;
-        Ok(())
+        let bytes = bytes.ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 }

@@ -22,7 +22,7 @@ mod topics;
 mod watch;
 mod writer;
 
-pub use admin::create_topic;
+pub use admin::{NewTopic, Topics, create_topic};
 pub use config::{
     Compression, End, Expired, Isolation, Options, Partitioner, SinkConfig, SourceConfig, Start,
 };

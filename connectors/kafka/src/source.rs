@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use millstream_engine::Preset;
 use millstream_engine::error::{Error, Result};
 use millstream_engine::source::{
     Acknowledges, OpenContext, Partition, PartitionFinder, Reader as ReaderContract, ReaderContext,
@@ -73,6 +74,12 @@ impl Source {
     /// Reads as `config` says.
     pub fn from_config(config: SourceConfig) -> Self {
         Self { config }
+    }
+
+    /// Sets what `preset` sets; what is set by hand comes after it. [`Preset`] lists the fields.
+    #[must_use]
+    pub fn with_preset(self, preset: Preset) -> Self {
+        Self { config: self.config.with_preset(preset) }
     }
 
     /// The settings, as they are now.

@@ -21,10 +21,10 @@ pub(super) fn killed(stage: &Stage) {
         route.await_more_than(before);
         let ran = rng.millis(0, 150);
         wait::pass(ran);
-        broker.kill();
+        broker.kill(1);
         let down = rng.millis(0, 2000);
         wait::pass(down);
-        broker.start();
+        broker.restart(1);
         let back = Instant::now();
         let n_out = route.n_out();
         route.feed(1000);

@@ -6,6 +6,7 @@ mod errors;
 mod frozen;
 mod garbage;
 mod interrupted;
+mod leader;
 mod partitions;
 mod restart;
 mod several;
@@ -59,6 +60,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     kafka("sigkill_loses_nothing", (6, 100), interrupted::by_sigkill),
     kafka("broken_builds_are_caught", (1, 5), broken::are_caught),
     kafka("killed_broker_loses_nothing", (2, 20), broker::killed),
+    kafka("killed_leaders_lose_and_repeat_nothing", (3, 120), leader::killed),
     kafka("outage_restarts_the_dataflow", (1, 5), restart::outage),
     kafka("stop_ends_with_the_sink_down", (1, 5), broker::stop_with_the_sink_down),
     kafka("frozen_broker_loses_nothing", (1, 3), frozen::both_ways),
@@ -154,6 +156,26 @@ impl<'a> Route<'a> {
     pub(crate) fn await_all(&self) {
         let n_kept = self.feeder.borrow().n_kept();
         self.await_more_than(n_kept - 1);
+    }
+
+    /// The broker that leads one of the partitions of input and output, by a number below [`Route::n_partitions`].
+    pub(crate) fn leader(&self, partition: usize) -> usize {
+        match partition.checked_sub(self.partitions.0) {
+            None => self.from.leader(&self.input, partition),
+            Some(partition) => self.to.leader(&self.output, partition),
+        }
+    }
+
+    /// Partitions of input and output.
+    pub(crate) fn n_partitions(&self) -> usize {
+        self.partitions.0 + self.partitions.1
+    }
+
+    /// Waits until all brokers have all of both topics.
+    pub(crate) fn await_in_sync(&self) {
+        let in_sync = || self.from.is_in_sync(&self.input) && self.to.is_in_sync(&self.output);
+        let found = wait::until(SOON, || in_sync().then_some(()));
+        assert!(found.is_some(), "replicas are behind after {SOON:?}");
     }
 
     /// The offsets that the program has committed at the broker.

@@ -57,10 +57,10 @@ pub(super) fn outage(stage: &Stage) {
         route.await_more_than(0);
         wait::pass(rng.millis(0, 100));
         // Slow as the copy is, most of the records are still to be written.
-        broker.kill();
+        broker.kill(1);
         let restarts = || program.said().contains("restarts after: ").then_some(());
         let restarted = wait::until(SOON, restarts);
-        broker.start();
+        broker.restart(1);
         assert!(restarted.is_some(), "it did not restart:\n{}", program.said());
         let starts = vec![route.committed().into_iter().map(Option::unwrap_or_default).collect()];
         let n_out = route.n_out();

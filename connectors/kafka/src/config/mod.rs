@@ -3,6 +3,7 @@
 //! Invariant: every default is written once, in `new`.
 
 mod options;
+mod preset;
 mod sink;
 mod source;
 mod topics;

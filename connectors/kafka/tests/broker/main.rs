@@ -1,12 +1,15 @@
 //! What programs rely on, shown on a real broker: `MILLSTREAM_TEST_KAFKA` names one as `host:port`; without it the tests say that
 //! they were skipped.
 
+mod admin;
 mod compression;
 mod corrupt;
 mod delivery;
 mod ends;
 mod errors;
 mod half_open;
+mod interop;
+mod java;
 mod load;
 mod made_again;
 #[path = "../own/mod.rs"]
