@@ -1,7 +1,7 @@
 //! Watches the topics that are read: are they still there, and are they still the same?
 //!
 //! The client itself reads on where it stood when a topic was deleted and made again, and says nothing. The cluster is asked every
-//! few seconds, and at once when the client complains. Nothing here waits.
+//! few seconds, and more often while the client complains. Nothing here waits.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ use crate::raw::Described;
 /// Microseconds from one question to the next.
 const INTERVAL_MICROS: u64 = 5_000_000;
 
-/// Microseconds until an unanswered question is put again while the client complains.
-const AGAIN_MICROS: u64 = 1_000_000;
+/// The same while the client complains.
+const DOUBTED_MICROS: u64 = 1_000_000;
 
 /// How long the cluster may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,7 +45,7 @@ pub(crate) enum Change {
 /// When the cluster is asked for the topics of a reader.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    ask_at: u64,
+    asked_at: u64,
     doubted: bool,
     /// A question is under way; whether it was put because of a doubt.
     asked: Option<bool>,
@@ -64,17 +64,13 @@ impl Watch {
             self.asked = None;
             match outcome {
                 Ok(topics) => return Some(Answer { topics, doubted }),
-                Err(_unreachable) if doubted => {
-                    self.doubted = true;
-                    self.ask_at = now + AGAIN_MICROS;
-                }
-                // The client says itself when brokers are away; the question is put again when it is time.
-                Err(_unreachable) => {}
+                // The client says itself when brokers are away. The question is put again when it is time.
+                Err(_unreachable) => self.doubted |= doubted,
             }
         }
-        let is_time = now >= self.ask_at || self.doubted && self.ask_at > now + AGAIN_MICROS;
-        if is_time && !lanes.is_empty() {
-            self.ask_at = now + INTERVAL_MICROS;
+        let interval = if self.doubted { DOUBTED_MICROS } else { INTERVAL_MICROS };
+        if now >= self.asked_at + interval && !lanes.is_empty() {
+            self.asked_at = now;
             // It refuses only names that no topic can have.
             if consumer.raw.describe(&topics_of(lanes), TIMEOUT).is_ok() {
                 self.asked = Some(std::mem::take(&mut self.doubted));
