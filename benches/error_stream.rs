@@ -11,6 +11,7 @@ mod checksum;
 #[path = "support/contents.rs"]
 mod contents;
 #[path = "support/contest.rs"]
+#[expect(dead_code, reason = "other benches compare every contender with the first")]
 mod contest;
 #[path = "support/job.rs"]
 mod job;
@@ -23,6 +24,7 @@ mod raw_copy;
 #[path = "baselines/raw_producer.rs"]
 mod raw_producer;
 #[path = "support/run.rs"]
+#[expect(dead_code, reason = "other benches compare every contender with the first")]
 mod run;
 #[path = "support/spoiled.rs"]
 mod spoiled;

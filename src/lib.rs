@@ -36,7 +36,9 @@ pub mod prelude {
     pub use crate::formats::bincode;
     pub use crate::formats::{json, json_pretty, optional, postcard, raw, string};
     pub use crate::operators::prelude::*;
-    pub use crate::{Config, Dataflow, DeadLetter, ErrorRecord, Flow, Preset, RecordStream, Stream};
+    pub use crate::{
+        Config, Dataflow, DeadLetter, ErrorRecord, Flow, Preset, RecordStream, Stream,
+    };
 }
 
 /// The programs of the guide, which must compile.

@@ -20,7 +20,7 @@ use super::reading::records_of_all_kinds;
 use super::{needs, sink_of, source_of};
 use crate::reading::{number, numbered, numbers, numbers_of};
 use crate::run::Skipped;
-use crate::subject::{SourceSetup, Subject};
+use crate::subject::{End, SourceSetup, Subject};
 use crate::writing::batch_of;
 
 /// A record that does not decode leaves with its bytes, where it came from, the reason, and how often it was tried.
@@ -340,7 +340,7 @@ fn only(errors: &Receiver<ErrorRecord>) -> ErrorRecord {
 }
 
 fn bounded() -> SourceSetup {
-    SourceSetup { until_end: true, ..SourceSetup::default() }
+    SourceSetup { end: End::Latest, ..SourceSetup::default() }
 }
 
 fn one_worker() -> Config {
