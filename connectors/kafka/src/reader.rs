@@ -189,6 +189,7 @@ impl Reader {
     fn serve(&mut self, consumer: &Consumer) -> Result<()> {
         self.serve_at = self.cx.open.clock.micros() + SERVE_MICROS;
         consumer.raw.serve().map_err(|error| consumer.failed(&error, "read from Kafka"))?;
+        consumer.check_login()?;
         self.group.poll(consumer);
         if consumer.raw.listener().take_doubt() {
             check_topics(&self.lanes, consumer)

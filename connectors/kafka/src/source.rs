@@ -8,7 +8,7 @@ use millstream_engine::source::{
     Source as SourceContract, SourceCapabilities,
 };
 
-use crate::config::{Expired, Isolation, SourceConfig, Start};
+use crate::config::{Expired, Isolation, Security, SourceConfig, Start};
 use crate::consumer::Consumer;
 use crate::finder::Finder;
 use crate::reader::Reader;
@@ -157,6 +157,13 @@ impl Source {
         self
     }
 
+    /// Sets TLS and the login; [`SourceConfig::security`].
+    #[must_use]
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.config.security = security;
+        self
+    }
+
     /// Sets an option of librdkafka that has no setter here; [`SourceConfig::options`].
     #[must_use]
     pub fn with_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -165,7 +172,7 @@ impl Source {
     }
 
     fn open(&self, cx: &OpenContext) -> Result<Consumer> {
-        Consumer::open(&self.config.client_config(&cx.qualified_name()), cx)
+        Consumer::open(self.config.client_config(&cx.qualified_name()), &self.config.security, cx)
     }
 }
 

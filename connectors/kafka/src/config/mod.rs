@@ -2,13 +2,19 @@
 //!
 //! Invariant: every default is written once, in `new`.
 
+mod login;
 mod options;
+mod security;
 mod sink;
 mod source;
+mod tokens;
 
+pub use login::{Credentials, Login};
 pub use options::Options;
+pub use security::{Identity, Pem, Security, Tls};
 pub use sink::{Compression, Partitioner, SinkConfig};
 pub use source::{Expired, Isolation, SourceConfig, Start};
+pub use tokens::{Token, TokenSupplier, Tokens};
 
 use std::time::Duration;
 

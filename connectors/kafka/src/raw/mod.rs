@@ -6,16 +6,19 @@
 
 mod client;
 mod consumer;
+mod login;
 mod message;
 mod options;
 mod producer;
 mod queue;
+mod token;
 
 pub(crate) use client::Client;
 pub(crate) use consumer::RawConsumer;
 pub(crate) use message::Message;
 pub(crate) use options::{Refusal, check_option, known_options};
 pub(crate) use producer::{Outgoing, RawProducer};
+pub(crate) use token::{Lease, with_tokens};
 
 use std::ffi::{CStr, c_char, c_int};
 use std::time::Duration;
