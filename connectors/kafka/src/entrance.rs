@@ -22,14 +22,11 @@ const SETUP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 const SETUP_KEY: &str = "socket.connection.setup.timeout.ms";
 
-/// Lets connections fail while there is still time to tell why: after half of the time for opening.
+/// Lets connections fail while there is still time to tell why, after half of the time for opening, and lets the client tell it.
 pub(crate) fn give_up_in_time(config: &mut ClientConfig, security: &Security, timeout: Duration) {
-    if *security == Security::default() {
-        return;
-    }
-    // A handshake that got no answer is told by a warning alone.
-    config.set_log_level(RDKafkaLogLevel::Warning);
-    if config.get(SETUP_KEY).is_none() {
+    // A broker that hangs up, or does not answer a handshake, is told by a log line alone.
+    config.set_log_level(RDKafkaLogLevel::Info);
+    if *security != Security::default() && config.get(SETUP_KEY).is_none() {
         let setup = (timeout / 2).clamp(SETUP.0, SETUP.1);
         config.set(SETUP_KEY, setup.as_millis().to_string());
     }

@@ -16,6 +16,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// The pause between two questions while tokens are refused.
+const HURRIED_PAUSE: Duration = Duration::from_secs(5);
+
 /// No token counts as good for longer.
 const LONGEST_LIFETIME: Duration = Duration::from_hours(365 * 24);
 
@@ -35,6 +38,8 @@ struct State {
     is_running: bool,
     current: Option<Current>,
     trouble: Option<String>,
+    /// The token was refused: the next one is due soon.
+    is_hurried: bool,
 }
 
 #[derive(Clone)]
@@ -77,6 +82,12 @@ impl Keeper {
 
     /// Called when a client has ended.
     pub(crate) fn leave(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Asks for a token soon, because the one there is was refused.
+    pub(crate) fn hurry(&self) {
+        self.lock().is_hurried = true;
         self.changed.notify_all();
     }
 
@@ -131,14 +142,16 @@ impl Keeper {
 
     /// Waits until the next token is due; says whether somebody still wants it.
     fn wait(&self, mut state: MutexGuard<'_, State>, wait: Duration) -> bool {
-        let until = Instant::now() + wait;
+        let begin = Instant::now();
         loop {
             if state.clients().is_empty() {
                 state.is_running = false;
                 return false;
             }
-            let left = until.saturating_duration_since(Instant::now());
+            let wait = if state.is_hurried { wait.min(HURRIED_PAUSE) } else { wait };
+            let left = wait.saturating_sub(begin.elapsed());
             if left.is_zero() {
+                state.is_hurried = false;
                 return true;
             }
             let waited = self.changed.wait_timeout(state, left);

@@ -22,6 +22,7 @@ mod source;
 mod stall;
 mod trouble;
 mod unsecured;
+mod verdict;
 mod writer;
 
 pub use admin::{create_topic, create_topic_with};

@@ -139,10 +139,10 @@ impl Listener {
             ..=3 if facility == "FAIL" => {
                 tracing::debug!(step = %self.step, "Kafka client: {text}");
             }
-            4 if facility == "FAIL" => {
+            4..=6 if facility == "FAIL" => {
                 // It is told by no error event.
                 self.note(text);
-                tracing::warn!(step = %self.step, "Kafka client: {text}");
+                tracing::debug!(step = %self.step, "Kafka client: {text}");
             }
             ..=3 => tracing::error!(step = %self.step, "Kafka client: {facility} {text}"),
             // A client that is only asked for topics is not told apart: settings of a producer do it no harm.

@@ -22,7 +22,7 @@ use crate::writer::Writer;
 /// nothing; a crash repeats what was not durable.
 ///
 /// # Errors
-/// `E0101`, `E0102`, `E0110`, `E0121` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0140`
+/// `E0101`, `E0102`, `E0110`, `E0120` to `E0134` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0140`
 /// everything else.
 ///
 /// # Examples

@@ -23,7 +23,8 @@ use crate::reader::Reader;
 ///
 /// # Errors
 /// `E0101` no broker can be reached · `E0102` the broker names an address that this host cannot use · `E0110` a topic does not
-/// exist · `E0111` a position has expired · `E0120`, `E0121` login or permission refused.
+/// exist · `E0111` a position has expired · `E0120`, `E0121` login or permission refused · `E0122` no token ·
+/// `E0130` to `E0134` a certificate is refused, or TLS fails.
 ///
 /// # Examples
 /// ```

@@ -1,4 +1,4 @@
-//! Gives a client its password anew, for the connections that come.
+//! Renews the login of a client, for the connections that come.
 
 use std::ffi::CString;
 
@@ -7,12 +7,15 @@ use rdkafka::bindings as rd;
 use crate::config::{Credentials, Login};
 use crate::listener::Listener;
 
-/// Looks the password up again and gives it to the client; done when the broker has refused it. A password that cannot be looked up
+/// Looks the password up again and gives it to the client, or asks for another token; done when the broker has refused it. A password that cannot be looked up
 /// leaves the client as it is, with a warning.
 ///
 /// # Safety
 /// The client is alive.
 pub(super) unsafe fn renew(client: *mut rd::rd_kafka_t, listener: &Listener) {
+    if let Some(keeper) = listener.keeper() {
+        keeper.hurry();
+    }
     let login = listener.security().login.as_ref();
     let Some(Credentials { user, password }) = login.and_then(Login::credentials) else { return };
     let texts =

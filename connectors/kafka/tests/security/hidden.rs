@@ -10,6 +10,7 @@ use millstream_kafka::{Login, Security, Sink, Source, Token, Tokens};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::secure::{Secure, both, goes_round, open_for, plain, secure};
+use crate::support::{Writing, batches, numbered};
 
 /// Keeps all that is logged.
 #[derive(Clone, Default)]
@@ -85,9 +86,18 @@ fn secrets_reach_no_text() {
     let good = broker.tls().with_login(plain("service"));
     let sink = Sink::new(broker.listener("SASL_TLS"), "x").with_security(good.clone());
     texts.push(format!("{:?}", sink.config()));
+    let topic = broker.topic("talkative");
+    let talkative = Sink::new(broker.listener("SASL_TLS"), &topic.name)
+        .with_security(good.clone().with_identity(broker.identity("client")))
+        .with_option("debug", "all");
+    let mut writing = Writing::open(&talkative);
+    writing.write(1, &batches(numbered(0..1), 1)[0]);
+    assert!(writing.settle().is_empty());
     goes_round(&broker.topic("hidden"), &broker.listener("SASL_TLS"), &good);
     let logged = String::from_utf8_lossy(&kept.0.lock().expect("no writer panics")).into_owned();
     assert!(logged.contains("SASL authentication error"), "the log has been kept: {logged}");
+    let debug = "Kafka client: SASLMECHS";
+    assert!(logged.contains(debug), "what librdkafka says when it is asked to say all is kept");
     texts.push(logged);
     for text in texts {
         let shown = text.lines().find(|line| line.contains("canary"));

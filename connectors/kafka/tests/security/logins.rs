@@ -7,7 +7,7 @@ use millstream_engine::Secret;
 use millstream_engine::error::ErrorKind;
 use millstream_kafka::{Login, Security};
 
-use crate::secure::{Secure, both, secure, told};
+use crate::secure::{Secure, both, open_for, plain, secure, told};
 use crate::support::open_context;
 
 /// What is said of a login at the listener with TLS, the same by source and sink.
@@ -70,6 +70,32 @@ fn login_at_a_listener_without_one_says_so() {
     E0120 failed to log in to Kafka at [address] as user "service" by PLAIN (step "orders"): request not valid in current SASL state
     The password is given by the program.
     "#);
+}
+
+#[test]
+fn broker_that_hangs_up_may_want_more() {
+    let Some(broker) = secure() else { return };
+    let open = open_for(Duration::from_secs(2));
+    for (listener, security) in [
+        ("TLS", Security::default()),
+        ("SASL_PLAIN", Security::default()),
+        ("SASL_TLS", broker.tls()),
+        ("SASL_TLS", Security::default().with_login(plain("service"))),
+    ] {
+        let address = broker.listener(listener);
+        let [error, _] = both(&address, &security, &open);
+        let told = told(&error, &[(&address, "[address]")]);
+        // How it hung up, in the client's words, depends on who was first.
+        let (first, hint) = told.split_once('\n').expect("a hint");
+        assert!(
+            first.starts_with("E0101 failed to reach Kafka at [address] (step \"orders\"): "),
+            "{first}"
+        );
+        assert_eq!(
+            hint,
+            "Does the broker want TLS or a login on that port? Set them with `with_security`."
+        );
+    }
 }
 
 #[test]

@@ -85,6 +85,21 @@ fn refused_token_names_its_origin() {
 }
 
 #[test]
+fn refused_token_is_replaced_while_running() {
+    let Some(broker) = secure() else { return };
+    let (topic, address) = (broker.topic("replaced"), broker.listener("SASL_PLAIN"));
+    let n_calls = AtomicUsize::new(0);
+    let tokens = Tokens::from_supplier(move || {
+        let value = if n_calls.fetch_add(1, Ordering::Relaxed) == 0 { "revoked" } else { LASTING };
+        Ok(Token::new(value, Duration::from_hours(1)))
+    });
+    let sink = Sink::new(&address, &topic.name).with_security(supplied(tokens));
+    let mut writing = Writing::open_at(&sink, open_context());
+    writing.write(1, &batches(numbered(0..1), 1)[0]);
+    assert!(writing.settle().is_empty());
+}
+
+#[test]
 fn records_flow_after_the_token_has_expired() {
     let Some(broker) = secure() else { return };
     let topic = broker.topic("renewed");
