@@ -31,8 +31,8 @@ secure_prepare() {
 
 # secure_properties: what comes after the properties of every Kafka, and instead of those that name listeners
 secure_properties() {
-  local names map='PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT' name address protocol
-  local listeners="PLAINTEXT://127.0.0.1:$(port_of 1)" certificate
+  local names='' map='PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT' name address protocol listeners certificate
+  listeners=PLAINTEXT://127.0.0.1:$(port_of 1)
   while read -r name address; do
     protocol=SSL
     case $name in SASL_TLS) protocol=SASL_SSL ;; SASL_PLAIN) protocol=SASL_PLAINTEXT ;; esac
@@ -83,14 +83,15 @@ secure_format() {
 # secure_permit: what the users may do; once for an instance
 secure_permit() {
   [ ! -f "$DIR/permitted" ] || return 0
-  kafka_permit onlooker --operation Describe --topic '*' && kafka_permit onlooker --operation Read --group '*' &&
-    kafka_permit loner --operation Read --operation Describe --topic '*' || die "Kafka's tool for permissions failed"
+  kafka_permit onlooker --operation Describe --topic '*'
+  kafka_permit onlooker --operation Read --group '*'
+  kafka_permit loner --operation Read --operation Describe --topic '*'
   touch "$DIR/permitted"
 }
 
 kafka_permit() { # USER ARGS...
   kafka_tool org.apache.kafka.tools.AclCommand --bootstrap-server "127.0.0.1:$(port_of 1)" --add --force \
-    --allow-principal "User:$1" "${@:2}" >/dev/null
+    --allow-principal "User:$1" "${@:2}" >/dev/null || die "Kafka's tool for permissions failed"
 }
 
 secure_env() {

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 use millstream_engine::Secret;
+use millstream_engine::batch::RecordBatch;
 use millstream_engine::error::ErrorKind;
-use millstream_kafka::{Login, Security};
+use millstream_engine::source::Source as _;
+use millstream_kafka::{Login, Security, Sink, Source};
 
 use crate::secure::{Secure, both, open_for, plain, secure, told};
-use crate::support::open_context;
+use crate::support::{LONG, Writing, open_context, reader_context};
 
 /// What is said of a login at the listener with TLS, the same by source and sink.
 fn refusal(broker: &Secure, login: Login) -> String {
@@ -99,11 +101,40 @@ fn broker_that_hangs_up_may_want_more() {
 }
 
 #[test]
+fn refusals_while_running_end_it_in_half_a_minute() {
+    let Some(broker) = secure() else { return };
+    let (topic, address) = (broker.topic("refused"), broker.listener("SASL_TLS"));
+    let login = Login::scram_sha_512("service", Secret::new("wrong-canary"));
+    let security = broker.tls().with_login(login);
+    let sink = Sink::new(&address, &topic.name).with_security(security.clone());
+    let source = Source::new(&address, &topic.name).with_security(security);
+    // Nobody asks beforehand whether they are let in, as when a password changes after the start.
+    let mut writing = Writing::open_at(&sink, open_context());
+    let mut reader = source.reader(reader_context(&open_context(), false)).expect("a reader");
+    let (start, mut batch) = (Instant::now(), RecordBatch::default());
+    let (mut of_source, mut of_sink) = (None, None);
+    while of_source.is_none() || of_sink.is_none() {
+        assert!(start.elapsed() < LONG, "{of_source:?} {of_sink:?}");
+        if of_sink.is_none() {
+            of_sink = writing.writer.poll(&mut writing.rejected).err();
+        }
+        if of_source.is_none() {
+            of_source = reader.read(&mut batch, Duration::from_millis(100)).err();
+        }
+    }
+    assert!(start.elapsed() > Duration::from_secs(10), "a password may be on its way");
+    for error in [of_source, of_sink].into_iter().flatten() {
+        assert_eq!((error.kind(), error.code().0), (ErrorKind::Denied, "E0120"));
+        assert_eq!(error.hint(), Some("The password is given by the program."));
+    }
+}
+
+#[test]
 fn missing_variable_is_a_fault() {
     let login = Login::plain("", Secret::from_env("NO_SUCH_PASSWORD"));
     let security = Security::tls().with_login(login);
-    let source = millstream_kafka::Source::new("127.0.0.1:1", "orders").with_security(security);
-    let faults = millstream_engine::source::Source::faults(&source);
+    let source = Source::new("127.0.0.1:1", "orders").with_security(security);
+    let faults = source.faults();
     let told: Vec<_> = faults.iter().map(millstream_engine::Error::report).collect();
     assert_snapshot!(told.join("\n"), @r#"
     E0201 failed to log in to Kafka: the name of the user is empty
