@@ -24,7 +24,6 @@ mod raw_copy;
 #[path = "baselines/raw_producer.rs"]
 mod raw_producer;
 #[path = "support/run.rs"]
-#[expect(dead_code, reason = "other benches compare every contender with the first")]
 mod run;
 #[path = "support/spoiled.rs"]
 mod spoiled;

@@ -20,8 +20,8 @@
 
 pub use millstream_engine::{
     BoxError, Config, Dataflow, DeadLetter, Error, ErrorKind, ErrorRecord, Flow, Handle, Preset,
-    RecordStream, Result, Stream, batch, clock, config, error, flow, format, metrics, position,
-    run, runtime, sink, source, stage, start, testing,
+    RecordStream, Result, Secret, Stream, batch, clock, config, error, flow, format, metrics,
+    position, run, runtime, secret, sink, source, stage, start, testing,
 };
 pub use millstream_formats as formats;
 #[cfg(feature = "kafka")]

@@ -72,6 +72,18 @@ pub mod codes {
     pub const BAD_LOGIN: Code = Code("E0120");
     /// The broker refused the permission.
     pub const NOT_AUTHORISED: Code = Code("E0121");
+    /// There is no token to log in with.
+    pub const NO_TOKEN: Code = Code("E0122");
+    /// The broker's certificate is for another host.
+    pub const WRONG_HOST: Code = Code("E0130");
+    /// A certificate has expired, or is not valid yet.
+    pub const OUT_OF_DATE: Code = Code("E0131");
+    /// The broker's certificate is signed by an unknown authority.
+    pub const UNKNOWN_AUTHORITY: Code = Code("E0132");
+    /// The broker refused the certificate of the program, or wants one.
+    pub const CERTIFICATE_REFUSED: Code = Code("E0133");
+    /// The TLS handshake failed for another reason.
+    pub const NO_TLS: Code = Code("E0134");
     /// A record could not be delivered.
     pub const NOT_DELIVERED: Code = Code("E0140");
     /// A record is larger than a limit.

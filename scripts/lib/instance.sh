@@ -13,6 +13,7 @@
 #   FAMILY_start N           configures and starts node N with start_detached
 #   FAMILY_mark N            the command-line argument that identifies node N
 #   FAMILY_ready N           is node N ready for clients?
+#   FAMILY_settle            what is left to do once all nodes are ready, such as permissions
 #   FAMILY_address           where clients connect, for messages
 #   FAMILY_env               prints `export MILLSTREAM_TEST_...` lines
 #   FAMILY_classpath         prints the class path of its jars
@@ -24,7 +25,7 @@ LAST_PORT=32000
 
 family_of() {
   case $1 in
-    kafka | kafka3) echo kafka ;;
+    kafka | kafka3 | kafka-secure) echo kafka ;;
     *) return 1 ;;
   esac
 }

@@ -1,11 +1,15 @@
 # shellcheck shell=bash
-# Apache Kafka in KRaft mode from its published jars: `kafka` is one broker, `kafka3` three with replication 3.
+# Apache Kafka in KRaft mode from its published jars: `kafka` is one broker, `kafka3` three with replication 3,
+# `kafka-secure` one with TLS, SASL and an authorizer (lib/kafka-secure.sh).
 # Served to scripts/brokers by the functions that lib/instance.sh lists.
 # Environment: MILLSTREAM_KAFKA_VERSION, _HEAP, _WAIT, _EXTRA, _JIT, _JAVA_OPTS (explained in scripts/brokers).
 #
 # Ports of a node: 0 clients, 1 controller.
 # The variables that it sets for lib/instance.sh and scripts/brokers look unused from here.
 # shellcheck disable=SC2034
+
+# shellcheck source=scripts/lib/kafka-secure.sh disable=SC1091
+. "$LIB/kafka-secure.sh"
 
 kafka_describe() {
   VERSION=${MILLSTREAM_KAFKA_VERSION:-4.3.1}
@@ -15,6 +19,10 @@ kafka_describe() {
   case $NAME in
     kafka) NODES=1 FIRST_PORT=19092 KAFKA_HEAP=${MILLSTREAM_KAFKA_HEAP:-512m} ;;
     kafka3) NODES=3 FIRST_PORT=19192 KAFKA_HEAP=${MILLSTREAM_KAFKA_HEAP:-256m} ;;
+    kafka-secure)
+      NODES=1 FIRST_PORT=19292 KAFKA_HEAP=${MILLSTREAM_KAFKA_HEAP:-256m}
+      PORTS_PER_NODE=$((2 + ${#SECURE_LISTENERS[@]}))
+      ;;
   esac
 }
 
@@ -26,6 +34,8 @@ kafka_ready() {
   grep -qs 'Kafka Server started' "$(node_log "$1")" && listening "$(port_of "$1")"
 }
 
+kafka_settle() { ! kafka_is_secure || secure_permit; }
+
 kafka_address() { kafka_bootstrap; }
 kafka_bootstrap() {
   local node list=''
@@ -33,7 +43,11 @@ kafka_bootstrap() {
   printf '%s\n' "$list"
 }
 
-kafka_env() { printf 'export MILLSTREAM_TEST_%s=%s\n' "${NAME^^}" "$(kafka_bootstrap)"; }
+kafka_is_secure() { [ "$NAME" = kafka-secure ]; }
+
+kafka_env() {
+  if kafka_is_secure; then secure_env; else printf 'export MILLSTREAM_TEST_%s=%s\n' "${NAME^^}" "$(kafka_bootstrap)"; fi
+}
 
 kafka_topic() { # TOPIC PARTITIONS [key=value...]
   local topic=$1 partitions=$2 pair config=()
@@ -214,6 +228,7 @@ log.retention.hours=24
 log.cleaner.dedupe.buffer.size=16777216
 log.cleaner.backoff.ms=1000
 PROPERTIES
+  ! kafka_is_secure || secure_properties >>"$(kafka_properties "$1")"
   printf '%s\n' "${MILLSTREAM_KAFKA_EXTRA:-}" | tr ';' '\n' >>"$(kafka_properties "$1")"
 }
 
@@ -238,8 +253,9 @@ kafka_start() { # NODE
   local options class_option jit_option
   jit_option=$(kafka_jit_option) || exit
   class_option=$(kafka_class_option)
+  ! kafka_is_secure || secure_prepare
   kafka_configure "$1"
-  kafka_format "$1"
+  if kafka_is_secure; then secure_format "$1"; else kafka_format "$1"; fi
   read -r -a options <<<"${MILLSTREAM_KAFKA_JAVA_OPTS:-}"
   start_detached "$DIR/node-$1.pid" "$(kafka_mark "$1")" "$(node_log "$1")" \
     java "-Xms$KAFKA_HEAP" "-Xmx$KAFKA_HEAP" -XX:+UseG1GC -XX:MaxGCPauseMillis=50 -XX:+ExitOnOutOfMemoryError \

@@ -10,6 +10,7 @@ missing_packages() {
   have ps || echo procps
   have kcat || echo kcat
   have jq || echo jq
+  have openssl || echo openssl
   [ "$(java_major)" -ge 17 ] || echo openjdk-17-jre-headless
   have mvn || echo maven
   have pkg-config || echo pkg-config

@@ -3,21 +3,23 @@
 //! Invariant: every call ends within its timeout, and what it has changed is visible to clients by then.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, Instant};
 
+use millstream_engine::clock::SystemClock;
 use millstream_engine::error::{Error, ErrorKind, Result, codes};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewPartitions, NewTopic as Request, TopicReplication, TopicResult,
 };
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::FromClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::{RDKafkaErrorCode as Kafka, RDKafkaRespErr};
 
+use crate::config::Security;
+use crate::entrance::{Entrance, give_up_in_time};
 use crate::error::{from_client, from_code, reason, unknown_topic};
+use crate::listener::Listener;
+use crate::raw::{RawConsumer, with_tokens};
 
 /// How long the cluster may take, unless said otherwise.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -88,25 +90,39 @@ impl NewTopic {
 /// }
 /// # Ok::<(), millstream_engine::Error>(())
 /// ```
+#[derive(Clone, Debug)]
 pub struct Topics {
-    config: ClientConfig,
+    brokers: String,
+    security: Security,
     timeout: Duration,
 }
 
-impl fmt::Debug for Topics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let brokers = self.brokers();
-        let mut topics = f.debug_struct("Topics");
-        topics.field("brokers", &brokers).field("timeout", &self.timeout).finish_non_exhaustive()
+/// A connection for one call.
+struct Session {
+    admin: AdminClient<Listener>,
+    /// Asks for metadata, because asking by a producer may create the topic; and it was let in first.
+    probe: RawConsumer,
+}
+
+impl Session {
+    fn run<T>(&self, request: impl Future<Output = T>) -> T {
+        with_tokens(self.admin.inner(), self.probe.listener().keeper(), || {
+            futures_executor::block_on(request)
+        })
     }
 }
 
 impl Topics {
     /// The topics of the cluster that `brokers` (`host:port`, separated by commas) belong to.
     pub fn new(brokers: impl Into<String>) -> Self {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", brokers);
-        Self { config, timeout: TIMEOUT }
+        Self { brokers: brokers.into(), security: Security::default(), timeout: TIMEOUT }
+    }
+
+    /// Sets how to reach a cluster that asks who comes. Default: in the clear, without a login.
+    #[must_use]
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
     }
 
     /// Sets how long a call may take. Default: 30 s. Too low: a cluster that is just starting seems to be away.
@@ -121,12 +137,14 @@ impl Topics {
     /// # Errors
     /// As for all of [`Topics`].
     pub fn create(&self, new: &NewTopic) -> Result<bool> {
-        let what = || format!("create the topic \"{}\" at {}", new.name, self.brokers());
+        let what = || format!("create the topic \"{}\" at {}", new.name, self.brokers);
         let request = new.request()?;
-        let admin: AdminClient<DefaultClientContext> = self.client(&what())?;
-        let made = futures_executor::block_on(admin.create_topics([&request], &self.options()));
+        let session = self.connect(&what())?;
+        let made = session.run(session.admin.create_topics([&request], &self.options()));
         match self.outcome(made, &what())? {
-            None => self.await_count(&new.name, &what(), |count| count.is_some()).map(|()| true),
+            None => self
+                .await_count(&session, &new.name, &what(), |count| count.is_some())
+                .map(|()| true),
             Some(Kafka::TopicAlreadyExists) => Ok(false),
             Some(code) => Err(refused(code, &what())),
         }
@@ -146,10 +164,10 @@ impl Topics {
         }
         let wanted = usize::try_from(n_partitions).unwrap_or(usize::MAX);
         let request = NewPartitions::new(topic, wanted);
-        let admin: AdminClient<DefaultClientContext> = self.client(&what())?;
-        let made = futures_executor::block_on(admin.create_partitions([&request], &self.options()));
+        let session = self.connect(&what())?;
+        let made = session.run(session.admin.create_partitions([&request], &self.options()));
         match self.outcome(made, &what())? {
-            None => self.await_count(topic, &what(), |count| count >= Some(n_partitions)),
+            None => self.await_count(&session, topic, &what(), |count| count >= Some(n_partitions)),
             Some(code) => Err(refused(code, &what())),
         }
     }
@@ -159,11 +177,13 @@ impl Topics {
     /// # Errors
     /// As for all of [`Topics`].
     pub fn delete(&self, topic: &str) -> Result<bool> {
-        let what = || format!("delete the topic \"{topic}\" at {}", self.brokers());
-        let admin: AdminClient<DefaultClientContext> = self.client(&what())?;
-        let deleted = futures_executor::block_on(admin.delete_topics(&[topic], &self.options()));
+        let what = || format!("delete the topic \"{topic}\" at {}", self.brokers);
+        let session = self.connect(&what())?;
+        let deleted = session.run(session.admin.delete_topics(&[topic], &self.options()));
         match self.outcome(deleted, &what())? {
-            None => self.await_count(topic, &what(), |count| count.is_none()).map(|()| true),
+            None => {
+                self.await_count(&session, topic, &what(), |count| count.is_none()).map(|()| true)
+            }
             Some(Kafka::UnknownTopicOrPartition) => Ok(false),
             Some(code) => Err(refused(code, &what())),
         }
@@ -174,18 +194,22 @@ impl Topics {
     /// # Errors
     /// As for all of [`Topics`].
     pub fn n_partitions(&self, topic: &str) -> Result<Option<u32>> {
-        let what = format!("look up the topic \"{topic}\" at {}", self.brokers());
-        let consumer: BaseConsumer = self.client(&what)?;
-        self.count(&consumer, topic, &what)
+        let what = format!("look up the topic \"{topic}\" at {}", self.brokers);
+        self.count(&self.connect(&what)?, topic, &what)
     }
 
-    /// The one place where clients are made. A consumer asks for metadata, because asking by a producer may create the topic.
-    fn client<C: FromClientConfig>(&self, what: &str) -> Result<C> {
-        self.config.create().map_err(|error| from_client(&error, what))
-    }
-
-    fn brokers(&self) -> &str {
-        self.config.get("bootstrap.servers").unwrap_or_default()
+    /// The one place where clients are made.
+    fn connect(&self, what: &str) -> Result<Session> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        self.security.apply(&mut config)?;
+        give_up_in_time(&mut config, &self.security, self.timeout);
+        let listener = || Listener::new("topics", SystemClock::new(), &self.security);
+        let failed = |error: KafkaError| from_client(&error, what);
+        let probe = RawConsumer::new(&config, listener()).map_err(failed)?;
+        Entrance::default().pass(&probe, &self.brokers, self.timeout)?;
+        let admin = config.create_with_context(listener()).map_err(failed)?;
+        Ok(Session { admin, probe })
     }
 
     fn options(&self) -> AdminOptions {
@@ -200,8 +224,8 @@ impl Topics {
         Ok(results.into_iter().filter_map(std::result::Result::err).map(|(_, code)| code).next())
     }
 
-    fn count(&self, consumer: &BaseConsumer, topic: &str, what: &str) -> Result<Option<u32>> {
-        let metadata = consumer.fetch_metadata(Some(topic), self.timeout);
+    fn count(&self, session: &Session, topic: &str, what: &str) -> Result<Option<u32>> {
+        let metadata = session.probe.client().fetch_metadata(Some(topic), self.timeout);
         let metadata = metadata.map_err(|error| self.failed(&error, what))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         match found.map(|found| (found.error(), found.partitions().len())) {
@@ -218,13 +242,13 @@ impl Topics {
     /// Waits until what was changed shows: the controller knows first, the broker that clients ask a moment later.
     fn await_count(
         &self,
+        session: &Session,
         topic: &str,
         what: &str,
         is_there: impl Fn(Option<u32>) -> bool,
     ) -> Result<()> {
-        let consumer: BaseConsumer = self.client(what)?;
         let end = Instant::now() + self.timeout;
-        while !is_there(self.count(&consumer, topic, what)?) {
+        while !is_there(self.count(session, topic, what)?) {
             if Instant::now() >= end {
                 return Err(self.away(Kafka::OperationTimedOut, what));
             }

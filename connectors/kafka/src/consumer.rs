@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_engine::error::{Error, ErrorKind, Result, codes};
+use millstream_engine::error::{Error, Result, codes};
 use millstream_engine::source::{OpenContext, Partition};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -13,6 +13,8 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+use crate::config::Security;
+use crate::entrance::{self, Entrance};
 use crate::error::{self, WRONG_ADVERTISED};
 use crate::listener::Listener;
 use crate::position::{Position, TopicId};
@@ -28,6 +30,8 @@ const ID_MARK: &str = "topic-id=";
 pub(crate) struct Consumer {
     pub(crate) raw: RawConsumer,
     brokers: String,
+    group: Option<String>,
+    entrance: Entrance,
     pub(crate) step: String,
     timeout: Duration,
 }
@@ -40,13 +44,26 @@ pub(crate) struct Bounds {
 }
 
 impl Consumer {
-    pub(crate) fn open(config: &ClientConfig, cx: &OpenContext) -> Result<Self> {
-        let listener = Listener::new(&cx.step, Arc::clone(&cx.clock));
-        let raw = RawConsumer::new(config, listener).map_err(|error| {
+    pub(crate) fn open(
+        mut config: ClientConfig,
+        security: &Security,
+        cx: &OpenContext,
+    ) -> Result<Self> {
+        security.apply(&mut config).map_err(|error| error.at_step(&cx.step))?;
+        entrance::give_up_in_time(&mut config, security, cx.open_timeout);
+        let listener = Listener::new(&cx.step, Arc::clone(&cx.clock), security);
+        let raw = RawConsumer::new(&config, listener).map_err(|error| {
             error::from_client(&error, "set up the Kafka client").at_step(&cx.step)
         })?;
         let brokers = config.get("bootstrap.servers").unwrap_or_default().to_owned();
-        Ok(Self { raw, brokers, step: cx.step.to_string(), timeout: cx.open_timeout })
+        Ok(Self {
+            raw,
+            brokers,
+            group: config.get("group.id").map(str::to_owned),
+            entrance: Entrance::default(),
+            step: cx.step.to_string(),
+            timeout: cx.open_timeout,
+        })
     }
 
     /// How many partitions each topic has.
@@ -191,6 +208,9 @@ impl Consumer {
     /// Puts a question to the cluster, again and again while it says that it cannot answer just now: a new cluster, or one that
     /// has just moved something.
     fn ask<T>(&self, what: &str, question: impl Fn() -> KafkaResult<T>) -> Result<T> {
+        self.entrance
+            .pass(&self.raw, &self.brokers, self.timeout)
+            .map_err(|e| e.at_step(&self.step))?;
         let mut n_left = self.timeout.as_millis() / PAUSE.as_millis();
         loop {
             match question() {
@@ -201,6 +221,20 @@ impl Consumer {
                 answer => return answer.map_err(|error| self.failed(&error, what)),
             }
         }
+    }
+
+    /// Looks a password up again when the broker has refused it.
+    ///
+    /// # Errors
+    /// The broker has refused the client for half a minute.
+    pub(crate) fn check_login(&self) -> Result<()> {
+        let listener = self.raw.listener();
+        if listener.take_login() {
+            self.raw.renew_login();
+        }
+        listener.lasting_trouble().map_or(Ok(()), |trouble| {
+            Err(trouble.error(&self.brokers, listener.security()).at_step(&self.step))
+        })
     }
 
     /// An error of the client, as one of ours.
@@ -214,13 +248,23 @@ impl Consumer {
     /// An error code, as one of our errors. Where the brokers could not be reached, the reason is the one heard last.
     pub(crate) fn refused(&self, code: RDKafkaErrorCode, what: impl Into<String>) -> Error {
         let error = error::from_code(code, what);
+        let error = error::name_user(error, code, self.raw.listener().security());
+        let error = match &self.group {
+            Some(group) if code == RDKafkaErrorCode::GroupAuthorizationFailed => {
+                error.with_hint(format!("Needed: READ on the consumer group \"{group}\"."))
+            }
+            _ => error,
+        };
         if error.code() != codes::UNREACHABLE || !is_of_transport(code) {
             return error.at_step(&self.step);
         }
         // Errors are heard when somebody asks for them. What this call says is heard too.
         let _fatal = self.raw.serve();
+        if let Some(denied) = self.raw.take_refusal() {
+            return self.refused(denied, error.to_string());
+        }
         match self.raw.listener().trouble() {
-            Some(trouble) => unreachable(&self.brokers, trouble.advertised, trouble.reason),
+            Some(trouble) => trouble.error(&self.brokers, self.raw.listener().security()),
             None => error.with_hint(self.hint()),
         }
         .at_step(&self.step)
@@ -228,21 +272,6 @@ impl Consumer {
 
     fn hint(&self) -> String {
         format!("The brokers were asked at {}.", self.brokers)
-    }
-}
-
-fn unreachable(brokers: &str, advertised: Option<String>, reason: String) -> Error {
-    match advertised.filter(|address| !brokers.contains(address.as_str())) {
-        Some(address) => Error::new(
-            ErrorKind::Unavailable,
-            WRONG_ADVERTISED,
-            format!("reach Kafka at \"{address}\", the address that the broker at {brokers} tells clients to use"),
-        )
-        .with_source(reason)
-        .with_hint("Set `advertised.listeners` on the broker, or make the name known on this host."),
-        None => Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, format!("reach Kafka at {brokers}"))
-            .with_source(reason)
-            .with_hint("Is a broker listening there? The address is the first argument of `new`."),
     }
 }
 

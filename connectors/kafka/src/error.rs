@@ -4,6 +4,8 @@ use millstream_engine::error::{Code, Error, ErrorKind, codes};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Kafka;
 
+use crate::config::Security;
+
 /// The broker names an address that clients cannot use.
 pub(crate) const WRONG_ADVERTISED: Code = Code("E0102");
 
@@ -42,11 +44,28 @@ pub(crate) fn not_delivered(code: Kafka, topic: &str) -> Error {
     let error = Error::new(kind, ours, "deliver a record to Kafka")
         .at_topic(topic)
         .with_source(reason(code));
-    if ours == codes::TOO_LARGE {
-        error.with_hint("Raise `with_max_record_bytes`, and `max.message.bytes` of the topic.")
-    } else {
-        error
+    match ours {
+        codes::TOO_LARGE => {
+            error.with_hint("Raise `with_max_record_bytes`, and `max.message.bytes` of the topic.")
+        }
+        codes::NOT_AUTHORISED => {
+            error.with_hint(format!("Needed: WRITE on the topic \"{topic}\"."))
+        }
+        _ => error,
     }
+}
+
+/// Adds who it was that lacks a permission, and which one, where that is what went wrong.
+pub(crate) fn name_user(error: Error, code: Kafka, security: &Security) -> Error {
+    if error.code() != codes::NOT_AUTHORISED {
+        return error;
+    }
+    error.with_source(format!("{} for {}", reason(code), security.user()))
+}
+
+/// Whether the broker refuses the client, and not only this request.
+pub(crate) fn is_refusal(code: Kafka) -> bool {
+    classify(code).0 == ErrorKind::Denied
 }
 
 /// A topic that the cluster does not have, with the name that was perhaps meant.
@@ -128,6 +147,9 @@ fn hint(code: Kafka) -> Option<&'static str> {
             "Needed: READ on the topic for a source, WRITE for a sink."
         }
         Kafka::GroupAuthorizationFailed => "Needed: READ on the consumer group.",
+        Kafka::ClusterAuthorizationFailed => {
+            "Needed: WRITE on the topic for a sink, CREATE on the topic or the cluster to make one."
+        }
         Kafka::SaslAuthenticationFailed | Kafka::Authentication => {
             "Check user, password and mechanism."
         }

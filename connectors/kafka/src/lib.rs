@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
 mod admin;
+mod certificate;
 mod config;
 mod consumer;
+mod entrance;
 mod error;
 mod finder;
 mod group;
+mod keeper;
 mod lanes;
 mod listener;
 mod partitioner;
@@ -19,12 +22,20 @@ mod slots;
 mod source;
 mod stall;
 mod topics;
+mod trouble;
+mod unsecured;
+mod verdict;
 mod watch;
 mod writer;
 
 pub use admin::{NewTopic, Topics, create_topic};
 pub use config::{
-    Compression, End, Expired, Isolation, Options, Partitioner, SinkConfig, SourceConfig, Start,
+    Compression, Credentials, End, Expired, Identity, Isolation, Login, Options, Partitioner, Pem,
+    Security, SinkConfig, SourceConfig, Start, Tls, Token, TokenSupplier, Tokens,
 };
 pub use sink::Sink;
 pub use source::Source;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/security.md")]
+struct GuideToSecurity;

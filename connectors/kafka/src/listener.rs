@@ -3,8 +3,8 @@
 //! Invariant: nothing heard here stops a dataflow; it is logged, at most once in ten seconds, and kept as the reason for a later
 //! failure.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use millstream_engine::clock::SharedClock;
 use rdkafka::client::ClientContext;
@@ -12,43 +12,53 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 
-use crate::error::lower_first;
+use crate::config::{Login, Security};
+use crate::keeper::Keeper;
+use crate::trouble::Trouble;
 
 /// Microseconds between two warnings of one client.
 const QUIET_MICROS: u64 = 10_000_000;
 
-/// Why the brokers could not be reached, as last heard.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// The reason, such as "connection refused".
-    pub(crate) reason: String,
-    /// The address that the broker told us to use, where it was not one of the program's own.
-    pub(crate) advertised: Option<String>,
-}
+/// Microseconds for which a refusal is believed to go on. The client tells the same one again after 30 s.
+const REFUSAL_MICROS: u64 = 60_000_000;
+
+/// Microseconds between two looks for a new password.
+const LOGIN_MICROS: u64 = 1_000_000;
+
+/// Microseconds of refusals after which a dataflow stops: until then a password may be on its way.
+const GRACE_MICROS: u64 = 25_000_000;
 
 /// Logs what a client says, and remembers why it could not connect.
 #[derive(Debug)]
 pub(crate) struct Listener {
     step: String,
     clock: SharedClock,
+    security: Security,
     heard: Mutex<Heard>,
     doubt: AtomicBool,
+    /// Whether the cluster refuses the client, as far as we know.
+    is_refused: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Heard {
     trouble: Option<Trouble>,
+    /// The first and the last of the refusals that go on.
+    refused: Option<(u64, u64)>,
+    login_at: u64,
     quiet_until: u64,
     n_suppressed: u64,
 }
 
 impl Listener {
-    pub(crate) fn new(step: &str, clock: SharedClock) -> Self {
+    pub(crate) fn new(step: &str, clock: SharedClock, security: &Security) -> Self {
         Self {
             step: step.to_owned(),
             clock,
+            security: security.clone(),
             heard: Mutex::default(),
             doubt: AtomicBool::new(false),
+            is_refused: AtomicBool::new(false),
         }
     }
 
@@ -56,13 +66,48 @@ impl Listener {
         self.lock().trouble.clone()
     }
 
+    /// Why the cluster has refused the client for so long that it will not let it in again by itself.
+    pub(crate) fn lasting_trouble(&self) -> Option<Trouble> {
+        if !self.is_refused.load(Ordering::Relaxed) {
+            return None;
+        }
+        let heard = self.lock();
+        let (first, last) = heard.refused?;
+        heard.trouble.clone().filter(|trouble| trouble.is_lasting() && last - first >= GRACE_MICROS)
+    }
+
+    /// Whether a password is to be looked up again, because the cluster refuses the client.
+    pub(crate) fn is_login_due(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed) && self.lock().login_at <= self.clock.micros()
+    }
+
+    /// As [`Listener::is_login_due`]; if so, it is due again after a while.
+    pub(crate) fn take_login(&self) -> bool {
+        let is_due = self.is_login_due();
+        if is_due {
+            let (now, mut heard) = (self.clock.micros(), self.lock());
+            heard.login_at = now + LOGIN_MICROS;
+            let goes_on = heard.refused.is_some_and(|(_, last)| now - last < REFUSAL_MICROS);
+            self.is_refused.store(goes_on, Ordering::Relaxed);
+        }
+        is_due
+    }
+
+    /// How the client is let in.
+    pub(crate) fn security(&self) -> &Security {
+        &self.security
+    }
+
+    /// Who has tokens for the client, where it needs some.
+    pub(crate) fn keeper(&self) -> Option<&Arc<Keeper>> {
+        let tokens = self.security.login.as_ref().and_then(Login::tokens)?;
+        Some(&tokens.keeper)
+    }
+
     /// An error that the client retries by itself.
     pub(crate) fn hear(&self, text: &str) {
-        let trouble = parse(text);
+        self.note(text);
         let mut heard = self.lock();
-        if let Some(trouble) = trouble {
-            heard.trouble = Some(trouble);
-        }
         let now = self.clock.micros();
         if now < heard.quiet_until {
             heard.n_suppressed += 1;
@@ -94,6 +139,11 @@ impl Listener {
             ..=3 if facility == "FAIL" => {
                 tracing::debug!(step = %self.step, "Kafka client: {text}");
             }
+            4..=6 if facility == "FAIL" => {
+                // It is told by no error event.
+                self.note(text);
+                tracing::debug!(step = %self.step, "Kafka client: {text}");
+            }
             ..=3 => tracing::error!(step = %self.step, "Kafka client: {facility} {text}"),
             // A client that is only asked for topics is not told apart: settings of a producer do it no harm.
             4 if facility == "CONFWARN" => {
@@ -103,6 +153,20 @@ impl Listener {
             5 | 6 => tracing::debug!(step = %self.step, "Kafka client: {facility} {text}"),
             _ => tracing::trace!(step = %self.step, "Kafka client: {facility} {text}"),
         }
+    }
+
+    /// Keeps a reason. A refusal is not forgotten for something that may pass, as long as it may go on.
+    fn note(&self, text: &str) {
+        let Some(trouble) = Trouble::parse(text) else { return };
+        let (now, mut heard) = (self.clock.micros(), self.lock());
+        let goes_on = heard.refused.filter(|(_, last)| now - last < REFUSAL_MICROS);
+        if trouble.is_lasting() {
+            heard.refused = Some((goes_on.map_or(now, |(first, _)| first), now));
+            self.is_refused.store(true, Ordering::Relaxed);
+        } else if goes_on.is_some() {
+            return;
+        }
+        heard.trouble = Some(trouble);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Heard> {
@@ -124,46 +188,63 @@ impl ClientContext for Listener {
 
 impl ConsumerContext for Listener {}
 
-/// Takes the reason out of a line such as
-/// `127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused (after 0ms in state CONNECT)`.
-/// A line that names no broker, such as "1/1 brokers are down", tells no reason.
-fn parse(text: &str) -> Option<Trouble> {
-    let start = text.find(": ").filter(|at| text[..*at].contains('/'))?;
-    let (broker, rest) =
-        (text[..start].rsplit("://").next().unwrap_or_default(), &text[start + 2..]);
-    let (address, id) = broker.rsplit_once('/')?;
-    let rest = rest.split(" (after ").next().unwrap_or(rest);
-    let rest = rest.split(" (add ").next().unwrap_or(rest);
-    let reason = match rest.split_once("failed: ") {
-        Some((before, reason)) if before.starts_with("Connect") => reason,
-        _ => rest,
-    };
-    let reason = match reason.strip_prefix("Failed to resolve ").and_then(|of| of.split_once("': "))
-    {
-        Some((_, reason)) => reason,
-        None => reason,
-    };
-    let advertised = (id != "bootstrap").then(|| address.to_owned());
-    Some(Trouble { reason: lower_first(reason), advertised })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use millstream_engine::clock::ManualClock;
+
     use super::*;
 
+    const REFUSED: &str =
+        "sasl_ssl://k:9/1: SASL authentication error: no (after 5ms in state AUTH_REQ)";
+    const DOWN: &str =
+        "k:9/1: Connect to ipv4#1.2.3.4:9 failed: Connection refused (after 0ms in state CONNECT)";
+
+    fn listener() -> (ManualClock, Listener) {
+        let clock = ManualClock::default();
+        let listener = Listener::new("orders", Arc::new(clock.clone()), &Security::default());
+        (clock, listener)
+    }
+
+    fn reason(trouble: Option<Trouble>) -> String {
+        trouble.map(|trouble| trouble.reason).unwrap_or_default()
+    }
+
     #[test]
-    fn reason_is_found_in_the_line() {
-        let line = "127.0.0.1:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed: Connection refused \
-                    (after 0ms in state CONNECT)";
-        let refused = Trouble { reason: "connection refused".into(), advertised: None };
-        assert_eq!(parse(line), Some(refused));
-        let other = "kafka-1:9092/1: Failed to resolve 'kafka-1:9092': Name or service not known \
-                    (after 4ms in state CONNECT)";
-        let unresolved = Trouble {
-            reason: "name or service not known".into(),
-            advertised: Some("kafka-1:9092".into()),
-        };
-        assert_eq!(parse(other), Some(unresolved));
-        assert_eq!(parse("1/1 brokers are down"), None);
+    fn refusal_outlasts_what_may_pass() {
+        let (clock, listener) = listener();
+        listener.hear(REFUSED);
+        listener.hear(DOWN);
+        assert_eq!(reason(listener.trouble()), "no");
+        clock.advance(Duration::from_secs(61));
+        listener.hear(DOWN);
+        assert_eq!(reason(listener.trouble()), "connection refused");
+    }
+
+    #[test]
+    fn refusals_of_half_a_minute_last() {
+        let (clock, listener) = listener();
+        listener.hear(REFUSED);
+        assert!(listener.take_login() && !listener.take_login());
+        clock.advance(Duration::from_secs(20));
+        listener.hear(REFUSED);
+        assert_eq!(listener.lasting_trouble(), None, "a new password may be on its way");
+        clock.advance(Duration::from_secs(10));
+        listener.hear(REFUSED);
+        assert_eq!(reason(listener.lasting_trouble()), "no");
+    }
+
+    #[test]
+    fn refusals_far_apart_do_not_last() {
+        let (clock, listener) = listener();
+        for _ in 0..3 {
+            listener.hear(REFUSED);
+            clock.advance(Duration::from_secs(61));
+        }
+        assert_eq!(listener.lasting_trouble(), None);
+        assert!(listener.take_login(), "the last look");
+        clock.advance(Duration::from_secs(2));
+        assert!(!listener.is_login_due(), "the client was let in again");
     }
 }

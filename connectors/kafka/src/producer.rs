@@ -11,6 +11,7 @@ use millstream_engine::source::OpenContext;
 use rdkafka::ClientConfig;
 use rdkafka::types::RDKafkaErrorCode;
 
+use crate::config::Security;
 use crate::error;
 use crate::listener::Listener;
 use crate::raw::{Client, RawProducer};
@@ -44,15 +45,17 @@ struct Partitions {
 
 impl Producer {
     pub(crate) fn open(
-        config: &ClientConfig,
+        mut config: ClientConfig,
+        security: &Security,
         topic: &str,
         cx: &OpenContext,
         wake: &Wake,
     ) -> Result<Self> {
         let failed =
             |error| error::from_client(&error, "set up the Kafka client").at_step(&cx.step);
-        let listener = Listener::new(&cx.step, Arc::clone(&cx.clock));
-        let client = Client::new(config, topic, listener, wake.clone()).map_err(failed)?;
+        security.apply(&mut config).map_err(|error| error.at_step(&cx.step))?;
+        let listener = Listener::new(&cx.step, Arc::clone(&cx.clock), security);
+        let client = Client::new(&config, topic, listener, wake.clone()).map_err(failed)?;
         let client = Arc::new(client);
         let raw = RawProducer::new(Arc::clone(&client)).map_err(failed)?;
         let partitions = Arc::new(Partitions::default());
@@ -95,6 +98,9 @@ impl Producer {
 /// Asks for the number of partitions until nobody wants to know any more.
 fn keep_fresh(client: &Client, partitions: &Partitions, wake: &Wake, asked: &Receiver<()>) {
     loop {
+        if client.listener().take_login() {
+            client.renew_login();
+        }
         let wait = match client.n_partitions(QUESTION) {
             Ok(n_partitions) if n_partitions > 0 => {
                 let before = partitions.n_partitions.swap(n_partitions, Ordering::Relaxed);

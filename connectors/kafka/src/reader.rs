@@ -227,6 +227,7 @@ impl Reader {
         let now = self.cx.open.clock.micros();
         self.serve_at = now + SERVE_MICROS;
         consumer.raw.serve().map_err(|error| consumer.failed(&error, "read from Kafka"))?;
+        consumer.check_login()?;
         self.group.poll(consumer);
         if consumer.raw.listener().take_doubt() {
             self.watch.doubt();

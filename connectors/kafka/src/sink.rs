@@ -9,7 +9,7 @@ use millstream_engine::sink::{
 };
 use millstream_engine::source::OpenContext;
 
-use crate::config::{Compression, Partitioner, SinkConfig};
+use crate::config::{Compression, Partitioner, Security, SinkConfig};
 use crate::consumer::Consumer;
 use crate::producer::Producer;
 use crate::writer::Writer;
@@ -23,7 +23,7 @@ use crate::writer::Writer;
 /// nothing; a crash repeats what was not durable.
 ///
 /// # Errors
-/// `E0101`, `E0102`, `E0110`, `E0121` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0140`
+/// `E0101`, `E0102`, `E0110`, `E0120` to `E0134` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0140`
 /// everything else.
 ///
 /// # Examples
@@ -151,6 +151,13 @@ impl Sink {
         self
     }
 
+    /// Sets TLS and the login; [`SinkConfig::security`].
+    #[must_use]
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.config.security = security;
+        self
+    }
+
     /// Sets an option of librdkafka that has no setter here; [`SinkConfig::options`].
     #[must_use]
     pub fn with_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -182,14 +189,20 @@ impl SinkContract for Sink {
     }
 
     fn prepare(&self, cx: &OpenContext) -> Result<()> {
-        let probe = Consumer::open(&self.config.probe_config(&cx.qualified_name()), cx)?;
+        let probe = Consumer::open(
+            self.config.probe_config(&cx.qualified_name()),
+            &self.config.security,
+            cx,
+        )?;
         probe.count_partitions(std::slice::from_ref(&self.config.topic))?;
         probe.check_address(&self.config.topic)
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn WriterContract>> {
-        let config = self.config.client_config(&cx.open.qualified_name());
-        let producer = Producer::open(&config, &self.config.topic, &cx.open, &cx.wake)?;
+        let Self { config } = self;
+        let options = config.client_config(&cx.open.qualified_name());
+        let producer =
+            Producer::open(options, &config.security, &config.topic, &cx.open, &cx.wake)?;
         Ok(Box::new(Writer::new(producer, &self.config, cx)))
     }
 }

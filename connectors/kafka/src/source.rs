@@ -9,7 +9,7 @@ use millstream_engine::source::{
     Source as SourceContract, SourceCapabilities,
 };
 
-use crate::config::{End, Expired, Isolation, SourceConfig, Start};
+use crate::config::{End, Expired, Isolation, Security, SourceConfig, Start};
 use crate::consumer::Consumer;
 use crate::finder::Finder;
 use crate::reader::Reader;
@@ -28,7 +28,8 @@ use crate::reader::Reader;
 ///
 /// # Errors
 /// `E0101` no broker can be reached · `E0102` the broker names an address that this host cannot use · `E0110` a topic does not
-/// exist, or was deleted while it was read · `E0111` a position has expired, or is of a topic that was made again · `E0120`, `E0121` login or permission refused.
+/// exist, or was deleted while it was read · `E0111` a position has expired, or is of a topic that was made again · `E0120`, `E0121`
+/// login or permission refused · `E0122` no token · `E0130` to `E0134` a certificate is refused, or TLS fails.
 ///
 /// # Examples
 /// ```
@@ -204,6 +205,13 @@ impl Source {
         self
     }
 
+    /// Sets TLS and the login; [`SourceConfig::security`].
+    #[must_use]
+    pub fn with_security(mut self, security: Security) -> Self {
+        self.config.security = security;
+        self
+    }
+
     /// Sets an option of librdkafka that has no setter here; [`SourceConfig::options`].
     #[must_use]
     pub fn with_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -212,7 +220,7 @@ impl Source {
     }
 
     fn open(&self, cx: &OpenContext) -> Result<Consumer> {
-        Consumer::open(&self.config.client_config(&cx.qualified_name()), cx)
+        Consumer::open(self.config.client_config(&cx.qualified_name()), &self.config.security, cx)
     }
 }
 

@@ -7,8 +7,8 @@ use millstream_engine::error::{Error, ErrorKind, Result, codes};
 use millstream_engine::sink::{Rejected, Writer as WriterContract, WriterContext};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::config::SinkConfig;
-use crate::error::{from_code, not_delivered, unknown_topic};
+use crate::config::{Security, SinkConfig};
+use crate::error::{from_code, is_refusal, name_user, not_delivered, unknown_topic};
 use crate::partitioner::Chooser;
 use crate::producer::Producer;
 use crate::raw::Outgoing;
@@ -180,7 +180,19 @@ impl Writer {
     }
 
     fn fatal(&self, producer: &Producer) -> Option<Error> {
+        let listener = producer.raw.listener();
+        if listener.is_login_due() {
+            // Passwords are looked up again where partitions are.
+            producer.refresh();
+        }
+        if let Some(trouble) = listener.lasting_trouble() {
+            let error = trouble.error_at_once("", listener.security());
+            return Some(error.at_topic(&self.topic).at_step(&self.cx.open.step));
+        }
         if let Some((code, reason)) = producer.raw.fatal() {
+            if is_refusal(code) {
+                return Some(self.refused(code, listener.security()));
+            }
             let (kind, ours) = match code {
                 RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch => {
                     (ErrorKind::Stopped, codes::NOT_DELIVERED)
@@ -196,9 +208,14 @@ impl Writer {
             RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => {
                 unknown_topic(&self.topic, std::iter::empty())
             }
-            _ => from_code(code, "write to Kafka").at_topic(&self.topic),
+            _ => self.refused(code, listener.security()),
         };
         Some(error.at_step(&self.cx.open.step))
+    }
+
+    fn refused(&self, code: RDKafkaErrorCode, security: &Security) -> Error {
+        let error = name_user(from_code(code, "write to Kafka"), code, security);
+        error.at_topic(&self.topic).at_step(&self.cx.open.step)
     }
 }
 

@@ -2,15 +2,21 @@
 //!
 //! Invariant: every default is written once, in `new`.
 
+mod login;
 mod options;
 mod preset;
+mod security;
 mod sink;
 mod source;
+mod tokens;
 mod topics;
 
+pub use login::{Credentials, Login};
 pub use options::Options;
+pub use security::{Identity, Pem, Security, Tls};
 pub use sink::{Compression, Partitioner, SinkConfig};
 pub use source::{End, Expired, Isolation, SourceConfig, Start};
+pub use tokens::{Token, TokenSupplier, Tokens};
 pub(crate) use topics::Pattern;
 
 use std::time::Duration;

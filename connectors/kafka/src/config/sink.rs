@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use super::options::{Options, Taken};
+use super::security::Security;
 use super::{millis, set_defaults};
 
 /// How batches are compressed on their way and at the broker.
@@ -94,6 +95,9 @@ pub struct SinkConfig {
     /// Whether the broker drops what it has seen when a request is sent again. Default: yes. Without it a lost answer repeats
     /// records and may swap them.
     pub idempotent: bool,
+    /// TLS and the login. Default: neither.
+    #[serde(default)]
+    pub security: Security,
     /// Options of librdkafka that no field above sets.
     pub options: Options,
 }
@@ -141,6 +145,7 @@ impl SinkConfig {
             partitioner: Partitioner::Murmur2Random,
             max_record_bytes: 1_000_000,
             idempotent: true,
+            security: Security::default(),
             options: Options::default(),
         }
     }
@@ -164,6 +169,7 @@ impl SinkConfig {
             ));
         }
         faults.extend(self.level_fault());
+        faults.extend(self.security.faults());
         faults.extend(self.options.faults(&self.client_config("name"), TAKEN));
         faults
     }

@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use super::options::{Options, Taken};
+use super::security::Security;
 use super::topics::topic_faults;
 use super::{kbytes, millis, set_defaults};
 
@@ -110,6 +111,9 @@ pub struct SourceConfig {
     /// How long the client waits before it fetches again when its queue was full. Default: 5 ms. Too high: the reader idles after
     /// every full queue; too low: the client's threads spin.
     pub fetch_backoff: Duration,
+    /// TLS and the login. Default: neither.
+    #[serde(default)]
+    pub security: Security,
     /// Options of librdkafka that no field above sets.
     pub options: Options,
 }
@@ -157,6 +161,7 @@ impl SourceConfig {
             fetch_partition_bytes: 1 << 20,
             fetch_wait: Duration::from_millis(500),
             fetch_backoff: Duration::from_millis(5),
+            security: Security::default(),
             options: Options::default(),
         }
     }
@@ -176,6 +181,7 @@ impl SourceConfig {
             );
         }
         faults.extend(topic_faults(self));
+        faults.extend(self.security.faults());
         faults.extend(self.options.faults(&self.client_config("name"), TAKEN));
         faults
     }

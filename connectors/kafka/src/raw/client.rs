@@ -14,8 +14,10 @@ use rdkafka::bindings as rd;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::login;
+use super::token::Supply;
 use super::{Message, text, timeout_ms};
-use crate::error::not_delivered;
+use crate::error::{name_user, not_delivered};
 use crate::listener::Listener;
 use crate::slots::{Slots, Tag};
 
@@ -27,6 +29,7 @@ pub(crate) struct Client {
     handle: NonNull<rd::rd_kafka_t>,
     topic: NonNull<rd::rd_kafka_topic_t>,
     seat: Box<Seat>,
+    tokens: Option<Supply>,
 }
 
 /// What callbacks find behind librdkafka's opaque pointer.
@@ -84,7 +87,10 @@ impl Client {
                 rd::rd_kafka_destroy(client.as_ptr());
                 return Err(KafkaError::Global(error.into()));
             };
-            Ok(Self { handle: client, topic: handle, seat })
+            // It is dropped before the client is, see `drop`.
+            let supply = |keeper| Supply::new(client.as_ptr(), keeper);
+            let tokens = seat.listener.keeper().map(supply);
+            Ok(Self { handle: client, topic: handle, seat, tokens })
         }
     }
 
@@ -98,6 +104,16 @@ impl Client {
 
     pub(super) fn seat(&self) -> &Seat {
         &self.seat
+    }
+
+    /// Looks the password up again; may be called by any thread.
+    pub(crate) fn renew_login(&self) {
+        // SAFETY: the client is alive.
+        unsafe { login::renew(self.as_ptr(), self.listener()) };
+    }
+
+    pub(crate) fn listener(&self) -> &Listener {
+        &self.seat.listener
     }
 
     /// Asks the cluster how many partitions the topic has; may be called by any thread.
@@ -131,6 +147,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        self.tokens = None;
         // SAFETY: we are the last owner, so nobody uses the handles; the seat is freed after this, when no callback can come.
         unsafe {
             rd::rd_kafka_topic_destroy(self.topic.as_ptr());
@@ -165,7 +182,8 @@ fn rejected(seat: &Seat, message: Message<'_>, tag: Tag, epoch: u64) -> Rejected
     let mut headers = Vec::new();
     message.headers(|name, value| headers.push((name.to_owned(), value.map(<[u8]>::to_vec))));
     let code = message.error().unwrap_or(RDKafkaErrorCode::Unknown);
-    let error = not_delivered(code, &seat.topic).at_epoch(epoch);
+    let error = not_delivered(code, &seat.topic);
+    let error = name_user(error, code, seat.listener.security()).at_epoch(epoch);
     let record = OwnedRecord {
         key: message.key().map(<[u8]>::to_vec),
         value: message.value().map(<[u8]>::to_vec),

@@ -1,5 +1,6 @@
 //! A consumer whose partitions all lead to one queue of ours, read in batches.
 
+use std::cell::Cell;
 use std::ffi::CString;
 use std::time::Duration;
 
@@ -10,9 +11,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
+use super::login;
 use super::message::{Fetched, Message};
 use super::queue::{Bell, Queue};
+use super::token::Supply;
 use super::{Described, timeout_ms, topics};
+use crate::error::is_refusal;
 use crate::listener::Listener;
 
 /// A consumer without a subscription: partitions are given to it, and it commits what it is told to.
@@ -26,6 +30,8 @@ pub(crate) struct RawConsumer {
     topics: Queue,
     events: Queue,
     bell: Bell,
+    refusal: Cell<Option<RDKafkaErrorCode>>,
+    _tokens: Option<Supply>,
     client: BaseConsumer<Listener>,
 }
 
@@ -54,12 +60,32 @@ impl RawConsumer {
         let events = events.ok_or_else(|| KafkaError::ClientCreation("no queue".to_owned()))?;
         let bell = Bell::new().map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
         bell.attach(&records);
-        Ok(Self { fetched: Fetched::new(), records, commits, topics, events, bell, client })
+        // SAFETY: the field is dropped before the client is.
+        let supply = |keeper| unsafe { Supply::new(client.client().native_ptr(), keeper) };
+        let tokens = client.context().keeper().map(supply);
+        let refusal = Cell::new(None);
+        Ok(Self {
+            fetched: Fetched::new(),
+            records,
+            commits,
+            topics,
+            events,
+            bell,
+            refusal,
+            _tokens: tokens,
+            client,
+        })
     }
 
     /// The client, for everything that the safe wrapper does well.
     pub(crate) fn client(&self) -> &BaseConsumer<Listener> {
         &self.client
+    }
+
+    /// Looks the password up again.
+    pub(crate) fn renew_login(&self) {
+        // SAFETY: the client is alive.
+        unsafe { login::renew(self.client.client().native_ptr(), self.listener()) };
     }
 
     pub(crate) fn listener(&self) -> &Listener {
@@ -125,12 +151,20 @@ impl RawConsumer {
         for _ in 0..self.events.len() {
             match self.client.poll(Duration::ZERO) {
                 Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => return Err(error),
+                Some(Err(KafkaError::MessageConsumption(code))) if is_refusal(code) => {
+                    self.refusal.set(Some(code));
+                }
                 // Other errors were heard by the listener; the client goes on by itself.
                 Some(Err(_)) | None => {}
                 Some(Ok(_)) => return Err(KafkaError::Global(RDKafkaErrorCode::State)),
             }
         }
         Ok(())
+    }
+
+    /// A permission that was missing for something that the client does by itself, such as finding the group's coordinator.
+    pub(crate) fn take_refusal(&self) -> Option<RDKafkaErrorCode> {
+        self.refusal.take()
     }
 
     /// The end of a partition as last fetched, where it is known.

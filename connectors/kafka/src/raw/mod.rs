@@ -6,10 +6,12 @@
 
 mod client;
 mod consumer;
+mod login;
 mod message;
 mod options;
 mod producer;
 mod queue;
+mod token;
 mod topics;
 
 pub(crate) use client::Client;
@@ -17,6 +19,7 @@ pub(crate) use consumer::RawConsumer;
 pub(crate) use message::Message;
 pub(crate) use options::{Refusal, check_option, known_options};
 pub(crate) use producer::{Outgoing, RawProducer};
+pub(crate) use token::{Lease, with_tokens};
 pub(crate) use topics::Described;
 
 use std::ffi::{CStr, c_char, c_int};

@@ -15,6 +15,7 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use super::client::Client;
 use super::queue::Queue;
 use super::text;
+use crate::listener::Listener;
 use crate::slots::{Slots, Tag};
 use crate::stall::Order;
 
@@ -77,6 +78,10 @@ impl RawProducer {
             );
         };
         Ok(Self { main, client, one_thread: PhantomData })
+    }
+
+    pub(crate) fn listener(&self) -> &Listener {
+        self.client.listener()
     }
 
     /// Runs `with` on the counters. It must not poll.

@@ -1,0 +1,120 @@
+//! Waits until a cluster has let a client in, or has said for good that it will not.
+//!
+//! Without it a wrong password would be told only when the whole time for opening is over, and as a broken connection.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use millstream_engine::error::{Error, ErrorKind, Result, codes};
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::Consumer as _;
+
+use crate::config::{Login, Security};
+use crate::raw::RawConsumer;
+
+/// How long the client's own messages wait until they are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What a connection takes at most, and at least, before it counts as failed.
+const SETUP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+const SETUP_KEY: &str = "socket.connection.setup.timeout.ms";
+
+/// Lets connections fail while there is still time to tell why, after half of the time for opening, and lets the client tell it.
+pub(crate) fn give_up_in_time(config: &mut ClientConfig, security: &Security, timeout: Duration) {
+    // A broker that hangs up, or does not answer a handshake, is told by a log line alone.
+    config.set_log_level(RDKafkaLogLevel::Info);
+    if *security != Security::default() && config.get(SETUP_KEY).is_none() {
+        let setup = (timeout / 2).clamp(SETUP.0, SETUP.1);
+        config.set(SETUP_KEY, setup.as_millis().to_string());
+    }
+}
+
+/// The way into a cluster that asks who comes.
+#[derive(Debug, Default)]
+pub(crate) struct Entrance {
+    is_passed: Cell<bool>,
+}
+
+impl Entrance {
+    /// Waits, the first time, until the client has heard of the cluster. A cluster without TLS and login is not waited for.
+    ///
+    /// # Errors
+    /// *Denied* as soon as login or certificate are refused; otherwise, when the time is over, why it was for nothing.
+    pub(crate) fn pass(&self, raw: &RawConsumer, brokers: &str, timeout: Duration) -> Result<()> {
+        let (listener, until) = (raw.listener(), Instant::now() + timeout);
+        if self.is_passed.get() || *listener.security() == Security::default() {
+            return Ok(());
+        }
+        if let (None, Some(Login::Plain(_))) =
+            (&listener.security().tls, &listener.security().login)
+            && !is_loopback(brokers)
+        {
+            listener.warn(
+                "the password goes to Kafka as it is, and everybody on the way can read it: use TLS, or SCRAM",
+            );
+        }
+        loop {
+            if raw.client().client().fetch_cluster_id(LOOK).is_some() {
+                self.is_passed.set(true);
+                return Ok(());
+            }
+            // Errors that end the client are told by whatever is asked of it next.
+            let _fatal = raw.serve();
+            let is_over = Instant::now() >= until;
+            match listener.trouble() {
+                Some(trouble) if is_over || trouble.is_lasting() => {
+                    return Err(trouble.error(brokers, listener.security()));
+                }
+                None if is_over => return Err(unanswered(raw, brokers)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether all brokers are on this host.
+fn is_loopback(brokers: &str) -> bool {
+    brokers.split(',').all(|broker| {
+        let host = broker.trim().rsplit("://").next().unwrap_or_default();
+        let host = host.rsplit_once(':').map_or(host, |(host, _port)| host);
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    })
+}
+
+/// The error when nothing was heard at all: there is no token, or no answer.
+fn unanswered(raw: &RawConsumer, brokers: &str) -> Error {
+    if let Some(reason) = raw.listener().keeper().and_then(|keeper| keeper.trouble()) {
+        let what = format!("log in to Kafka at {brokers}: there is no token");
+        return Error::new(ErrorKind::Unavailable, codes::NO_TOKEN, what)
+            .with_source(reason)
+            .with_hint("It is asked for again, from 1 s up to 30 s after the last time.");
+    }
+    let what = format!("reach Kafka at {brokers}");
+    Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, what).with_source("it does not answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_host_is_loopback() {
+        for here in [
+            "localhost:9092",
+            "127.0.0.1:1, 127.1.2.3:2",
+            "[::1]:9092",
+            "SASL_PLAINTEXT://localhost:1",
+        ] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for away in
+            ["kafka:9092", "localhost:1,10.0.0.1:2", "[2001:db8::1]:9092", "localhost.example:1"]
+        {
+            assert!(!is_loopback(away), "{away}");
+        }
+    }
+}
