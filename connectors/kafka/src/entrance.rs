@@ -48,13 +48,8 @@ impl Entrance {
         if self.is_passed.get() || *listener.security() == Security::default() {
             return Ok(());
         }
-        if let (None, Some(Login::Plain(_))) =
-            (&listener.security().tls, &listener.security().login)
-            && !is_loopback(brokers)
-        {
-            listener.warn(
-                "the password goes to Kafka as it is, and everybody on the way can read it: use TLS, or SCRAM",
-            );
+        if let Some(danger) = danger(listener.security(), brokers) {
+            listener.warn(danger);
         }
         loop {
             if raw.client().client().fetch_cluster_id(LOOK).is_some() {
@@ -72,6 +67,19 @@ impl Entrance {
                 _ => {}
             }
         }
+    }
+}
+
+/// What somebody on the way could do, where that is more than to read what is sent in the clear.
+fn danger(security: &Security, brokers: &str) -> Option<&'static str> {
+    match (&security.tls, &security.login) {
+        (None, Some(Login::Plain(_))) if !is_loopback(brokers) => Some(
+            "the password goes to Kafka as it is, and everybody on the way can read it: use TLS, or SCRAM",
+        ),
+        (Some(tls), _) if tls.danger_accept_any_certificate => {
+            Some("every certificate is believed, so that anybody can be the broker")
+        }
+        _ => None,
     }
 }
 
@@ -99,7 +107,22 @@ fn unanswered(raw: &RawConsumer, brokers: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use millstream_engine::Secret;
+
     use super::*;
+
+    #[test]
+    fn dangers_are_told() {
+        let plain = Login::plain("orders", Secret::new("canary"));
+        let scram = Login::scram_sha_256("orders", Secret::new("canary"));
+        let clear = Security::default().with_login(plain.clone());
+        assert!(danger(&clear, "kafka:9092").is_some_and(|text| text.contains("password")));
+        assert_eq!(danger(&clear, "localhost:9092"), None);
+        assert_eq!(danger(&Security::tls().with_login(plain), "kafka:9092"), None);
+        assert_eq!(danger(&Security::default().with_login(scram), "kafka:9092"), None);
+        let any = Security::tls().danger_accept_any_certificate();
+        assert!(danger(&any, "localhost:9092").is_some_and(|text| text.contains("certificate")));
+    }
 
     #[test]
     fn only_this_host_is_loopback() {

@@ -11,7 +11,7 @@ use millstream_engine::clock::{SharedClock, SystemClock};
 use crate::config::{Token, TokenSupplier};
 use crate::raw::Lease;
 
-/// The first pause after an error of the supplier; it doubles up to [`LONGEST_PAUSE`].
+/// The first pause after an error of the supplier, which doubles up to [`LONGEST_PAUSE`], and the shortest after a token.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -82,6 +82,8 @@ impl Keeper {
 
     /// Called when a client has ended.
     pub(crate) fn leave(&self) {
+        // Under the lock, so that a thread which is about to wait hears it.
+        let _state = self.lock();
         self.changed.notify_all();
     }
 
@@ -137,7 +139,7 @@ impl Keeper {
         }
         state.current = Some(current);
         state.trouble = None;
-        Ok(lifetime.mul_f64(0.8).max(FIRST_PAUSE.min(lifetime)))
+        Ok(lifetime.mul_f64(0.8).max(FIRST_PAUSE))
     }
 
     /// Waits until the next token is due; says whether somebody still wants it.

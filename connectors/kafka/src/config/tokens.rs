@@ -21,7 +21,7 @@ const FILE_LIFETIME: Duration = Duration::from_mins(1);
 ///
 /// # Blocking
 /// May take its time: a thread of its own calls it, one for all clients that share the [`Tokens`]. The next call comes when four
-/// fifths of the token's lifetime are over, or, after an error, in 1 s, then 2 s, up to 30 s, or, while the broker refuses the token, in 5 s.
+/// fifths of the token's lifetime are over, but not before 1 s, or, after an error, in 1 s, then 2 s, up to 30 s, or, while the broker refuses the token, in 5 s.
 ///
 pub trait TokenSupplier: Send + Sync + 'static {
     /// A token that is good from now on.
