@@ -60,6 +60,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     kafka("killed_leaders_lose_and_repeat_nothing", (3, 120), leader::killed),
     kafka("outage_restarts_the_dataflow", (1, 5), restart::outage),
     kafka("stop_ends_with_the_sink_down", (1, 5), broker::stop_with_the_sink_down),
+    kafka("full_queue_waits_without_spinning", (1, 1), stall::with_small_queues),
     kafka("stalled_kafka_sink_bounds_memory", (1, 1), stall::on_kafka),
 ];
 

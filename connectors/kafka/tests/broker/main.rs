@@ -5,11 +5,12 @@ mod admin;
 mod compression;
 mod delivery;
 mod errors;
+mod given_up;
 mod interop;
 mod java;
 mod load;
+mod oversized;
 #[path = "../own/mod.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
 mod own;
 #[path = "../subject/plain.rs"]
 #[expect(dead_code, reason = "other tests use the rest")]
