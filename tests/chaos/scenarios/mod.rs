@@ -64,6 +64,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     kafka("outage_restarts_the_dataflow", (1, 5), restart::outage),
     kafka("stop_ends_with_the_sink_down", (1, 5), broker::stop_with_the_sink_down),
     kafka("frozen_broker_loses_nothing", (1, 3), frozen::both_ways),
+    kafka("full_queue_waits_without_spinning", (1, 1), stall::with_small_queues),
     kafka("stalled_kafka_sink_bounds_memory", (1, 1), stall::on_kafka),
 ];
 

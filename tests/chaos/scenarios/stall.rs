@@ -102,7 +102,41 @@ pub(super) fn on_kafka(stage: &Stage) {
     verdict.exactly();
 }
 
-/// The same without a broker, in a process of its own, so that its memory is all that is measured.
+/// Queues of the sink that are full at once, one by its records and one by its bytes: it waits without spinning, and drops nothing.
+pub(super) fn with_small_queues(stage: &Stage) {
+    let (source, sink) = (stage.shared(), stage.spare());
+    let running = [("records", "sink_records", "100"), ("bytes", "sink_queue", "65536")];
+    let running = running.map(|(bound, argument, size)| {
+        let route = Route::new(stage, bound, source, sink);
+        route.feed(5000);
+        let program = route.copy().arg(argument, size).start();
+        route.await_all();
+        (bound, route, program)
+    });
+    sink.freeze();
+    for (_, route, _) in &running {
+        route.feed(50_000);
+    }
+    wait::pass(FILLING);
+    let full = running.each_ref().map(|(_, _, program)| program.usage());
+    wait::pass(length(stage));
+    for ((bound, _, program), before) in running.iter().zip(&full) {
+        let (client, ours) = program.usage().cores_since(before);
+        stage.say(&format!("full by its {bound}: {:.1} % of a core", (client + ours) * 100.0));
+        assert!(client + ours < 0.1, "{:.1} % of a core", (client + ours) * 100.0);
+    }
+    sink.thaw();
+    for (bound, route, program) in running {
+        route.await_all();
+        program.terminate();
+        program.succeeds_within(SOON);
+        let verdict = route.verify(&Starts::new());
+        stage.say(&format!("full by its {bound} for {:?}: {}", length(stage), verdict.counts));
+        verdict.exactly();
+    }
+}
+
+/// A stalled sink without a broker, in a process of its own, so that its memory is all that is measured.
 pub(super) fn on_memory(stage: &Stage) {
     let this = std::env::current_exe().expect("this program has a path");
     let output = Command::new(this)

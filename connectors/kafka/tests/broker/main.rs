@@ -7,13 +7,14 @@ mod corrupt;
 mod delivery;
 mod ends;
 mod errors;
+mod given_up;
 mod half_open;
 mod interop;
 mod java;
 mod load;
 mod made_again;
+mod oversized;
 #[path = "../own/mod.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
 mod own;
 mod partitions;
 #[path = "../subject/plain.rs"]
