@@ -20,8 +20,8 @@
 
 pub use millstream_engine::{
     BoxError, Config, Dataflow, Error, ErrorKind, ErrorRecord, Flow, Handle, RecordStream, Result,
-    Stream, batch, clock, config, error, flow, format, metrics, position, run, runtime, sink,
-    source, stage, start, testing,
+    Stream, batch, clock, config, error, flow, format, metrics, position, routing, run, runtime,
+    sink, source, stage, start, testing,
 };
 pub use millstream_formats as formats;
 #[cfg(feature = "kafka")]

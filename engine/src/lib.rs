@@ -11,6 +11,7 @@ pub mod flow;
 pub mod format;
 pub mod metrics;
 pub mod position;
+pub mod routing;
 pub mod runtime;
 pub mod sink;
 pub mod source;

@@ -21,6 +21,8 @@
 //! | [`serialize_keyed`](SerializeItems::serialize_keyed) | items | an item becomes a record, with a key from a closure |
 //! | [`serialize_unkeyed`](SerializeItems::serialize_unkeyed) | items | an item becomes a record without a key |
 //! | [`split`](SplitItems::split) | items | parts a stream into any number |
+//! | [`to_topic`](ToTopicRecords::to_topic) | records | says which topic each is to go to |
+//! | [`to_topic_by`](ToTopicItems::to_topic_by) | items | the same, from the item that a record was just written from |
 //! | [`try_map`](TryMapItems::try_map) | items, [records](TryMapRecords::try_map) | one in, one or an error out |
 
 mod branch;
@@ -38,6 +40,7 @@ mod rebalance;
 mod route;
 mod serialize;
 mod split;
+mod to_topic;
 mod try_map;
 
 pub use branch::BranchItems;
@@ -57,6 +60,7 @@ pub use rebalance::{RebalanceItems, RebalanceRecords};
 pub use route::RouteItems;
 pub use serialize::{Keyed, OriginKeyed, SerializeItems, Unkeyed};
 pub use split::SplitItems;
+pub use to_topic::{ByItem, ToTopic, ToTopicItems, ToTopicRecords};
 pub use try_map::{TryMap, TryMapItems, TryMapRecord, TryMapRecords};
 
 /// Everything that makes operators methods of streams.
@@ -66,6 +70,6 @@ pub mod prelude {
         EncodeItems, FilterItems, FilterMapItems, FilterMapRecords, FilterRecords, FlatMapItems,
         FlatMapRecords, InspectItems, InspectRecords, MapItems, MapRecords, MergeItems,
         MergeRecords, RebalanceItems, RebalanceRecords, RouteItems, SerializeItems, SplitItems,
-        TryMapItems, TryMapRecords,
+        ToTopicItems, ToTopicRecords, TryMapItems, TryMapRecords,
     };
 }

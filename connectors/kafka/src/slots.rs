@@ -49,6 +49,11 @@ struct Slot {
     n_open: usize,
 }
 
+/// Whether a slot was opened after another one; they are counted on without end.
+pub(crate) fn is_later(slot: u32, other: u32) -> bool {
+    (1..u32::MAX / 2).contains(&slot.wrapping_sub(other))
+}
+
 /// The open epochs of a writer, in the order they were first written, and what was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
@@ -85,6 +90,16 @@ impl Slots {
         self.n_settled
     }
 
+    /// The epoch of an open slot.
+    pub(crate) fn epoch_of(&self, slot: u32) -> u64 {
+        self.epochs[self.index(slot)].epoch
+    }
+
+    /// Whether everything of this slot, and of all slots opened before it, is settled and told.
+    pub(crate) fn is_past(&self, slot: u32) -> bool {
+        is_later(self.first, slot)
+    }
+
     /// Counts records as taken.
     pub(crate) fn take(&mut self, slot: u32, n_records: usize, n_bytes: usize) {
         self.n_records += n_records;
@@ -105,7 +120,7 @@ impl Slots {
 
     /// The epoch that a message was taken in.
     pub(crate) fn epoch(&self, tag: Tag) -> u64 {
-        self.epochs[self.index(tag.slot)].epoch
+        self.epoch_of(tag.slot)
     }
 
     /// Keeps a refused record until it is asked for.
@@ -156,6 +171,22 @@ mod tests {
         let again = slots.open(20);
         slots.take(again, 1, 1);
         assert_eq!(slots.oldest(), Some(20));
+    }
+
+    #[test]
+    fn slot_is_past_once_all_before_are_settled() {
+        let mut slots = Slots { first: u32::MAX, ..Slots::default() };
+        let [a, b] = [slots.open(10), slots.open(20)];
+        slots.take(a, 1, 1);
+        slots.take(b, 1, 1);
+        slots.settle(Tag::new(b, 0, false), 1);
+        slots.collect(&mut Vec::new());
+        assert_eq!([a, b].map(|slot| slots.is_past(slot)), [false, false]);
+        slots.settle(Tag::new(a, 0, false), 1);
+        slots.collect(&mut Vec::new());
+        assert_eq!([a, b].map(|slot| slots.is_past(slot)), [true, true]);
+        let next = slots.open(30);
+        assert!(!slots.is_past(next));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!
 //! Invariant: nothing stays paused for longer than [`REST`], because a request that is to be sent again needs its partition.
 
-use crate::producer::Producer;
+use crate::raw::RawProducer;
 
 /// Microseconds without a confirmation after which partitions rest; before the first one, [`REST`].
 const PATIENCE: u64 = 250_000;
@@ -48,14 +48,11 @@ pub(crate) struct Stall {
 }
 
 impl Stall {
-    /// Looks at the client, and lets its partitions rest or go on.
-    pub(crate) fn watch(&mut self, producer: &Producer, now_micros: u64) {
-        let (n_settled, is_waiting) =
-            producer.raw.slots(|slots| (slots.n_settled(), slots.n_records() > 0));
-        let n_errors = producer.raw.n_errors();
-        if let Some(order) = self.look(Seen { now_micros, n_settled, is_waiting, n_errors }) {
-            producer.raw.obey(order, producer.n_partitions().unwrap_or_default());
-        }
+    /// Looks at the client, and says when its partitions are to rest or to go on.
+    pub(crate) fn watch(&mut self, raw: &RawProducer, now_micros: u64) -> Option<Order> {
+        let (n_settled, is_waiting) = raw.slots(|slots| (slots.n_settled(), slots.n_records() > 0));
+        let n_errors = raw.n_errors();
+        self.look(Seen { now_micros, n_settled, is_waiting, n_errors })
     }
 
     fn look(&mut self, seen: Seen) -> Option<Order> {

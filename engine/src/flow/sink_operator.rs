@@ -21,7 +21,7 @@ use super::fused::{RecordEdge, TimelyStream};
 use super::pool::Pool;
 use super::ports::OperatorContext;
 use crate::batch::RecordBatch;
-use crate::error::{Error, Result, codes};
+use crate::error::{Error, ErrorKind, Result, codes};
 use crate::runtime::{Stop, Wake};
 use crate::sink::{Rejected, Sink, Writer};
 use crate::stage::{StepId, catch};
@@ -61,6 +61,7 @@ pub(crate) fn install_sink<'s>(
         name: Arc::clone(&name),
         target: sink.target(),
         connector: sink.connector(),
+        routes: sink.capabilities().routes,
         undelivered,
         writer: Rc::clone(&writer),
         wake: wake.clone(),
@@ -104,6 +105,7 @@ struct SinkOperator {
     name: Arc<str>,
     target: String,
     connector: &'static str,
+    routes: bool,
     undelivered: Undelivered,
     writer: Rc<RefCell<Option<Box<dyn Writer>>>>,
     wake: Wake,
@@ -174,6 +176,9 @@ impl SinkOperator {
     /// Hands over what waits until the writer takes no more.
     fn write(&mut self, writer: &mut dyn Writer) -> Result<()> {
         while let Some(front) = self.waiting.front_mut() {
+            if let Some(topic) = front.batch.first_topic().filter(|_| !self.routes) {
+                return Err(not_routed(topic, self.connector, &self.target));
+            }
             let started = Instant::now();
             let from = front.from;
             front.from = writer.write(front.epoch, &front.batch, from)?;
@@ -235,6 +240,15 @@ impl SinkOperator {
         .with_action("The dataflow stops; a restart repeats what was not confirmed.")
         .with_hint("To set such records aside and go on, use `.sink_with_errors(…)`.")
     }
+}
+
+/// A record says a topic of its own, and the sink would write it to another one.
+#[cold]
+fn not_routed(topic: &str, connector: &str, target: &str) -> Error {
+    let what = format!("write a record to {connector} {target}: it is to go to a topic of its own");
+    Error::new(ErrorKind::Config, codes::BAD_GRAPH, what)
+        .at_topic(topic)
+        .with_hint("End the stream in a sink that routes, such as `Sink::routed(…)`.")
 }
 
 fn error_record(build: &Build, step: &Arc<str>, rejected: Rejected) -> ErrorRecord {

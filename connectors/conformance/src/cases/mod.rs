@@ -5,6 +5,7 @@
 pub mod dataflows;
 pub mod positions;
 pub mod reading;
+pub mod routing;
 pub mod writing;
 
 use millstream_engine::sink::Sink;

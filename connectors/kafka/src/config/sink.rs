@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use millstream_engine::error::Error;
+use millstream_engine::routing::TopicPolicy;
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use super::options::{Options, Taken};
 use super::{millis, set_defaults};
+use crate::topic_name::name_rule;
 
 /// How batches are compressed on their way and at the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +66,10 @@ pub enum Partitioner {
 pub struct SinkConfig {
     /// Addresses to start from, `host:port`, separated by commas.
     pub brokers: String,
-    /// The topic. It must exist.
+    /// The topic. It must exist. Empty where `routing` is set.
     pub topic: String,
+    /// Which topics records may say that they go to. Default: none; all records go to `topic`.
+    pub routing: Option<TopicPolicy>,
     /// The name in the broker's logs and quotas. Default: `<dataflow>.<step>`.
     pub client_id: Option<String>,
     /// Records of one partition that are sent together at most. Default: 10,000; 1 switches batching off.
@@ -129,6 +133,7 @@ impl SinkConfig {
         Self {
             brokers: brokers.into(),
             topic: topic.into(),
+            routing: None,
             client_id: None,
             batch_records: 10_000,
             batch_bytes: 1_000_000,
@@ -153,11 +158,7 @@ impl SinkConfig {
                 Error::config("find Kafka: the address is empty").with_hint("Give `host:port`."),
             );
         }
-        if self.topic.is_empty() {
-            faults.push(
-                Error::config("choose a topic: the name is empty").with_hint("Name the topic."),
-            );
-        }
+        faults.extend(self.topic_faults());
         if self.queue_records == 0 || self.queue_bytes == 0 {
             faults.push(Error::config(
                 "bound the queue: it must hold at least one record and one byte",
@@ -165,6 +166,24 @@ impl SinkConfig {
         }
         faults.extend(self.level_fault());
         faults.extend(self.options.faults(&self.client_config("name"), TAKEN));
+        faults
+    }
+
+    fn topic_faults(&self) -> Vec<Error> {
+        let Some(policy) = &self.routing else {
+            let nameless = Error::config("choose a topic: the name is empty");
+            let nameless = nameless.with_hint("Name the topic.");
+            return Some(nameless).filter(|_| self.topic.is_empty()).into_iter().collect();
+        };
+        let mut faults = policy.faults();
+        if !self.topic.is_empty() {
+            let what = "choose a topic: records say their own, and one is named for all of them";
+            faults.push(Error::config(what).with_hint("Leave `topic` or `routing` empty."));
+        }
+        faults.extend(policy.names().filter_map(|name| {
+            let why = name_rule(name).err()?;
+            Some(Error::config(format!("route records to {name:?}: {why}")))
+        }));
         faults
     }
 

@@ -9,13 +9,17 @@ mod consumer;
 mod message;
 mod options;
 mod producer;
+mod questions;
 mod queue;
+mod topic;
 
 pub(crate) use client::Client;
 pub(crate) use consumer::RawConsumer;
 pub(crate) use message::Message;
 pub(crate) use options::{Refusal, check_option, known_options};
 pub(crate) use producer::{Outgoing, RawProducer};
+pub(crate) use questions::Described;
+pub(crate) use topic::Topic;
 
 use std::ffi::{CStr, c_char, c_int};
 use std::time::Duration;

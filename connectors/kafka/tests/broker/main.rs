@@ -13,4 +13,5 @@ mod own;
 mod plain;
 mod positions;
 mod round_trip;
+mod routing;
 mod support;
