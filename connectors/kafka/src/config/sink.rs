@@ -220,6 +220,8 @@ impl SinkConfig {
             .set("queue.buffering.max.kbytes", UNBOUNDED_KBYTES)
             .set("message.max.bytes", self.max_record_bytes.to_string())
             .set("acks", "all")
+            // A topic that was deleted would come back, with the broker's settings.
+            .set("allow.auto.create.topics", "false")
             .set("enable.idempotence", if self.idempotent { "true" } else { "false" });
         if let Some(level) = self.compression_level {
             config.set("compression.level", level.to_string());

@@ -8,6 +8,7 @@ use millstream_engine::error::{ErrorKind, codes};
 use millstream_engine::sink::Rejected;
 use millstream_kafka::{Sink, TopicPolicy};
 
+use crate::own::OwnBroker;
 use crate::support::{Reading, Topic, Writing, batches, broker, numbered, numbers, open_context};
 
 /// Writes records with a sink, and returns what was rejected.
@@ -57,9 +58,7 @@ fn bad_destinations_say_why() {
     E0116 failed to route a record to "payments": the sink may write topics that begin with "destination-" (step "orders", epoch 3)
     Allow it in the sink's `TopicPolicy`, or correct what computes the topic.
     "#);
-    assert_snapshot!(refused(OwnedRecord::of("x").with_topic(&topic.name).with_partition(2)), @r#"
-    E0110 failed to route a record: its topic has 2 partitions, from 0 on (step "orders", partition [topic][2], epoch 3)
-    "#);
+    assert_snapshot!(refused(OwnedRecord::of("x").with_topic(&topic.name).with_partition(2)), @r#"E0110 failed to route a record: its topic has 2 partitions, from 0 on (step "orders", partition [topic][2], epoch 3)"#);
 }
 
 #[test]
@@ -121,6 +120,31 @@ fn parked_records_keep_within_the_queue_and_time_out() {
     assert_eq!(refused.len(), 50);
     assert!(refused.iter().all(|late| late.error.code() == codes::NOT_DELIVERED));
     assert!(refused.iter().all(|late| late.error.kind() == ErrorKind::Unavailable));
+}
+
+#[test]
+fn deleted_topic_does_not_come_back() {
+    if broker().is_none() {
+        return;
+    }
+    let own = OwnBroker::start("willing", "auto.create.topics.enable=true");
+    let own = own.expect("a broker of its own");
+    let topic = Topic::new(own.address(), "deleted", 1);
+    let sinks = [topic.sink(), Sink::routed(own.address(), TopicPolicy::only([&topic.name]))];
+    let mut writings =
+        sinks.map(|sink| Writing::open(&sink.with_delivery_timeout(Duration::from_secs(2))));
+    let routed = OwnedRecord::of("1").with_topic(&topic.name);
+    let of_each = [OwnedRecord::of("1"), routed].map(|record| batches([record], 1));
+    for (writing, records) in writings.iter_mut().zip(&of_each) {
+        writing.write(1, &records[0]);
+        assert!(writing.settle().is_empty());
+    }
+    topic.delete();
+    for (writing, records) in writings.iter_mut().zip(&of_each) {
+        writing.write(2, &records[0]);
+        let refused = writing.settle();
+        assert_eq!(refused.len(), 1, "the topic is gone, and stays gone");
+    }
 }
 
 #[test]
