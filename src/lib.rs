@@ -21,7 +21,7 @@
 pub use millstream_engine::{
     BoxError, Config, Dataflow, DeadLetter, Error, ErrorKind, ErrorRecord, Flow, Handle, Preset,
     RecordStream, Result, Secret, Stream, batch, clock, config, error, flow, format, metrics,
-    position, run, runtime, secret, sink, source, stage, start, testing,
+    position, routing, run, runtime, secret, sink, source, stage, start, testing,
 };
 pub use millstream_formats as formats;
 #[cfg(feature = "kafka")]

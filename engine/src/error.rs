@@ -84,6 +84,14 @@ pub mod codes {
     pub const CERTIFICATE_REFUSED: Code = Code("E0133");
     /// The TLS handshake failed for another reason.
     pub const NO_TLS: Code = Code("E0134");
+    /// A name that a record is to go to cannot be that of a topic.
+    pub const INVALID_TOPIC: Code = Code("E0115");
+    /// A topic that the sink's policy does not allow.
+    pub const FORBIDDEN_TOPIC: Code = Code("E0116");
+    /// More topics are in use than the sink's policy allows.
+    pub const TOO_MANY_TOPICS: Code = Code("E0117");
+    /// A record that is to be routed says no topic.
+    pub const NO_TOPIC: Code = Code("E0118");
     /// A record could not be delivered.
     pub const NOT_DELIVERED: Code = Code("E0140");
     /// A record is larger than a limit.

@@ -12,6 +12,7 @@ pub mod format;
 pub mod metrics;
 pub mod position;
 mod preset;
+pub mod routing;
 pub mod runtime;
 pub mod secret;
 pub mod sink;

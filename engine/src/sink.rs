@@ -1,10 +1,10 @@
 //! The sink contract: what a connector says of itself, and how batches are written and become durable.
 //!
 //! The engine promises: a writer sees batches of all open epochs interleaved, in order per key; `epoch_closed` comes in order;
-//! each prefix taken is handed over once; nothing is called after `close`; each writer is called by one worker thread only.
+//! each prefix taken is handed over once; records with a topic of their own come to sinks that route alone; nothing is called after `close`; each writer is called by one worker thread only.
 //!
 //! The implementer owes: never blocking the worker; no loss without an error; a bounded queue, and a prefix short of the whole
-//! batch when it is full; every record confirmed or rejected exactly once; a `Drop` that loses nothing confirmed.
+//! batch when it is full; a record with a partition of its own going there or being rejected; every record confirmed or rejected exactly once; a `Drop` that loses nothing confirmed.
 
 use crate::batch::{OwnedRecord, RecordBatch};
 use crate::error::{Error, Result};
@@ -22,6 +22,9 @@ pub struct SinkCapabilities {
     pub idempotent: bool,
     /// Records may carry headers.
     pub headers: bool,
+    /// Records say themselves which topic they go to. Without this ability a record that does stops the dataflow, before it is
+    /// written: it must not go elsewhere in silence.
+    pub routes: bool,
 }
 
 /// What a writer is told when it opens.
@@ -122,7 +125,8 @@ pub trait Writer {
     /// No record of an epoch before `frontier` comes any more; `None`: no record at all.
     fn epoch_closed(&mut self, _frontier: Option<u64>) {}
 
-    /// Takes in what the client has to tell: confirmations and rejections. Called whenever the operator runs; never waits.
+    /// Takes in what the client has to tell: confirmations and rejections. Called whenever the operator runs, and every 100 ms
+    /// while something is unconfirmed; never waits.
     ///
     /// # Errors
     /// Something that no later call can mend; the dataflow stops.

@@ -3,15 +3,18 @@
 use std::marker::PhantomData;
 
 use millstream_engine::batch::RecordWriter;
-use millstream_engine::error::codes;
+use millstream_engine::error::{Code, codes};
 use millstream_engine::stage::{
     CanFail, Chain, Cx, Emit, EmitRecord, Failure, Head, RecordChain, StepId, What, guard,
 };
 use millstream_engine::{BoxError, RecordStream, Stream};
 
+use crate::to_topic::NoTopic;
+
 /// `encode` on streams of items.
 pub trait EncodeItems<'s, T: 'static, C: Chain<T>> {
-    /// Writes every item as a record: key, value, headers and time are what `write` says, and absent where it says nothing.
+    /// Writes every item as a record: key, value, headers, time, topic and partition are what `write` says, and absent where it
+    /// says nothing.
     ///
     /// Order kept · emits at once · no state. The bytes go straight to the output's arena. Where `write` returns an error the
     /// record leaves no trace and the item is an error with code `E0304`; the stream can fail afterwards.
@@ -106,6 +109,11 @@ impl<C, W, T> Encode<C, W, T> {
     pub(crate) fn new(chain: C, write: W, step: StepId) -> Self {
         Self { chain, write, step, item: PhantomData }
     }
+
+    /// The same stage with another way to write, which `step` stands for.
+    pub(crate) fn written_by<V>(self, step: StepId, by: impl FnOnce(W) -> V) -> Encode<C, V, T> {
+        Encode::new(self.chain, by(self.write), step)
+    }
 }
 
 struct EncodeEmit<'e, W, E> {
@@ -120,7 +128,7 @@ impl<T, W: WriteItem<T>, E: EmitRecord> Emit<T> for EncodeEmit<'_, W, E> {
         let (write, step) = (&mut *self.write, self.step);
         self.out.write(cx, |writer| {
             guard(step, || write.write(cx, &item, writer))
-                .map_err(|(what, error)| Failure::with_code(step, codes::BAD_ENCODING, what, error))
+                .map_err(|(what, error)| Failure::with_code(step, code_of(&error), what, error))
         });
     }
 
@@ -128,6 +136,11 @@ impl<T, W: WriteItem<T>, E: EmitRecord> Emit<T> for EncodeEmit<'_, W, E> {
     fn err(&mut self, cx: Cx<'_>, failure: Failure) {
         self.out.err(cx, failure);
     }
+}
+
+#[cold]
+fn code_of(error: &BoxError) -> Code {
+    if error.is::<NoTopic>() { codes::NO_TOPIC } else { codes::BAD_ENCODING }
 }
 
 impl<T: 'static, C: Chain<T>, W: WriteItem<T>> RecordChain for Encode<C, W, T> {

@@ -22,6 +22,8 @@
 //! | [`serialize_keyed`](SerializeItems::serialize_keyed) | items | an item becomes a record, with a key from a closure |
 //! | [`serialize_unkeyed`](SerializeItems::serialize_unkeyed) | items | an item becomes a record without a key |
 //! | [`split`](SplitItems::split) | items | parts a stream into any number |
+//! | [`to_topic`](ToTopicRecords::to_topic) | records | says which topic each is to go to |
+//! | [`to_topic_by`](ToTopicItems::to_topic_by) | items | the same, from the item that a record was just written from |
 //! | [`try_map`](TryMapItems::try_map) | items, [records](TryMapRecords::try_map) | one in, one or an error out |
 //! | [`try_map_with`](TryMapWithItems::try_map_with) | items | the same, and the error carries the item |
 
@@ -42,6 +44,7 @@ mod serialize;
 mod serialize_both;
 mod shortening;
 mod split;
+mod to_topic;
 mod try_map;
 mod try_map_with;
 
@@ -64,6 +67,7 @@ pub use route::RouteItems;
 pub use serialize::{Keyed, OriginKeyed, SerializeItems, Unkeyed};
 pub use serialize_both::{BothWritten, SerializePairs, SerializedBoth};
 pub use split::SplitItems;
+pub use to_topic::{ByItem, ToTopic, ToTopicItems, ToTopicRecords};
 pub use try_map::{TryMap, TryMapItems, TryMapRecord, TryMapRecords};
 pub use try_map_with::{TryMapWith, TryMapWithItems};
 
@@ -74,6 +78,6 @@ pub mod prelude {
         EncodeItems, FilterItems, FilterMapItems, FilterMapRecords, FilterRecords, FlatMapItems,
         FlatMapRecords, InspectItems, InspectRecords, MapItems, MapRecords, MergeItems,
         MergeRecords, RebalanceItems, RebalanceRecords, RouteItems, SerializeItems, SerializePairs,
-        SplitItems, TryMapItems, TryMapRecords, TryMapWithItems,
+        SplitItems, ToTopicItems, ToTopicRecords, TryMapItems, TryMapRecords, TryMapWithItems,
     };
 }

@@ -62,6 +62,16 @@ macro_rules! conformance {
             unconfirmed_epoch_is_never_durable,
             stalled_sink_takes_less_and_never_blocks,
         );
+        $crate::conformance!(@tests $subject; routing:
+            routed_records_arrive_unchanged_where_they_say,
+            routed_records_of_a_key_keep_their_order,
+            many_topics_are_written_at_once,
+            unknown_topic_is_rejected_alone,
+            forbidden_topic_is_rejected_alone,
+            missing_topics_are_created_where_allowed,
+            topics_in_use_are_capped,
+            partition_said_is_honoured,
+        );
         $crate::conformance!(@tests $subject; dataflows:
             dataflow_copies_all_in_order,
             stopped_dataflow_goes_on_exactly,
@@ -111,6 +121,7 @@ mod tests {
             include_str!("cases/ends.rs"),
             include_str!("cases/positions.rs"),
             include_str!("cases/writing.rs"),
+            include_str!("cases/routing.rs"),
             include_str!("cases/dataflows.rs"),
             include_str!("cases/errors.rs"),
         ] {

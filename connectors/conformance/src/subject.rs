@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream_engine::batch::OwnedRecord;
+use millstream_engine::routing::TopicPolicy;
 use millstream_engine::sink::Sink;
 use millstream_engine::source::Source;
 
@@ -82,7 +83,7 @@ pub trait Subject: Sync {
         Duration::from_secs(30)
     }
 
-    /// Called before anything else by a case that will stall or hold back. Where the other side stalls only as a whole, all that
+    /// Called before anything else by a case that will stall, hold back or keep very busy. Where the other side stalls only as a whole, all that
     /// follows goes to one of its own, which no other case uses.
     fn isolate(&self) {}
 
@@ -109,6 +110,27 @@ pub trait Subject: Sync {
     /// A fresh topic of one partition, and a sink to it that takes at most about 100 records of 100 bytes at once.
     fn small_sink(&self) -> Option<(String, Box<dyn Sink>)> {
         None
+    }
+
+    /// A sink whose records say their topic.
+    fn routed_sink(&self, _policy: TopicPolicy) -> Option<Box<dyn Sink>> {
+        None
+    }
+
+    /// Creates empty topics of names not used before; override it where many at once are much cheaper.
+    fn create_topics(&self, n_topics: usize, n_partitions: u32) -> Vec<String> {
+        (0..n_topics).map(|_| self.create_topic(n_partitions)).collect()
+    }
+
+    /// A name not used before, of a topic that does not exist.
+    fn new_name(&self) -> String {
+        format!("{}-new", self.create_topic(1))
+    }
+
+    /// All records of each topic so far, as [`records`](Subject::records); `n_each` are expected of each. Override it where many
+    /// at once are much cheaper.
+    fn records_of(&self, topics: &[String], n_each: usize) -> Vec<Vec<OwnedRecord>> {
+        topics.iter().map(|topic| self.records(topic, n_each)).collect()
     }
 
     /// Adds empty partitions to a topic.

@@ -66,6 +66,13 @@ impl Consumer {
         })
     }
 
+    /// Whether the cluster can be reached at all.
+    pub(crate) fn check_reachable(&self) -> Result<()> {
+        self.ask("ask the cluster for its brokers", || {
+            self.raw.client().fetch_metadata(None, self.timeout).map(drop)
+        })
+    }
+
     /// How many partitions each topic has.
     pub(crate) fn count_partitions(&self, topics: &[String]) -> Result<Vec<u32>> {
         topics.iter().map(|topic| self.count_of(topic)).collect()

@@ -4,23 +4,29 @@ mod admin;
 mod certificate;
 mod config;
 mod consumer;
+mod directory;
 mod entrance;
 mod error;
 mod finder;
 mod group;
 mod keeper;
 mod lanes;
+mod link;
 mod listener;
+mod outbox;
 mod partitioner;
 mod position;
 mod producer;
 mod raw;
 mod reader;
 mod receipts;
+mod route;
+mod router;
 mod sink;
 mod slots;
 mod source;
 mod stall;
+mod topic_name;
 mod topics;
 mod trouble;
 mod unsecured;
@@ -33,6 +39,7 @@ pub use config::{
     Compression, Credentials, End, Expired, Identity, Isolation, Login, Options, Partitioner, Pem,
     Security, SinkConfig, SourceConfig, Start, Tls, Token, TokenSupplier, Tokens,
 };
+pub use millstream_engine::routing::TopicPolicy;
 pub use sink::Sink;
 pub use source::Source;
 

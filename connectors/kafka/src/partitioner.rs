@@ -2,7 +2,9 @@
 //!
 //! Invariant: records of one key go to one partition as long as the number of partitions stays the same.
 
-use crate::config::Partitioner;
+use millstream_engine::sink::WriterContext;
+
+use crate::config::{Partitioner, SinkConfig};
 
 /// The partition of a key, where there are `n_partitions`.
 #[inline]
@@ -35,7 +37,7 @@ pub(crate) fn murmur2(key: &[u8]) -> u32 {
 /// Chooses partitions for one writer: by key, and without a key one partition for as long as a batch lasts.
 ///
 /// Changing the partition with every record would make batches of one record.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Chooser {
     by_key: bool,
     batch_bytes: usize,
@@ -48,6 +50,14 @@ pub(crate) struct Chooser {
 }
 
 impl Chooser {
+    /// The chooser of a writer, which begins elsewhere than those of the other writers.
+    pub(crate) fn of_writer(config: &SinkConfig, cx: &WriterContext) -> Self {
+        let linger = u64::try_from(config.linger.as_micros()).unwrap_or(u64::MAX);
+        let seed =
+            cx.open.clock.micros() ^ (cx.shard as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self::new(config.partitioner, config.batch_bytes, linger, seed)
+    }
+
     pub(crate) fn new(
         partitioner: Partitioner,
         batch_bytes: usize,
@@ -64,6 +74,12 @@ impl Chooser {
             until_micros: 0,
             now_micros: 0,
         }
+    }
+
+    /// One of the same settings for another topic, which begins elsewhere.
+    pub(crate) fn another(&mut self) -> Self {
+        self.next_random();
+        self.clone()
     }
 
     /// Takes the time at which the next records come.

@@ -14,7 +14,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use crate::config::Security;
 use crate::error;
 use crate::listener::Listener;
-use crate::raw::{Client, RawProducer};
+use crate::raw::{Client, RawProducer, Topic};
 
 /// How long the number of partitions is believed.
 const REFRESH: Duration = Duration::from_mins(1);
@@ -31,6 +31,7 @@ const QUESTION: Duration = Duration::from_secs(5);
 /// that the client is destroyed there and nobody waits for it.
 pub(crate) struct Producer {
     pub(crate) raw: RawProducer,
+    pub(crate) topic: Arc<Topic>,
     partitions: Arc<Partitions>,
     ask: SyncSender<()>,
 }
@@ -55,13 +56,14 @@ impl Producer {
             |error| error::from_client(&error, "set up the Kafka client").at_step(&cx.step);
         security.apply(&mut config).map_err(|error| error.at_step(&cx.step))?;
         let listener = Listener::new(&cx.step, Arc::clone(&cx.clock), security);
-        let client = Client::new(&config, topic, listener, wake.clone()).map_err(failed)?;
+        let client = Client::new(&config, listener, wake.clone()).map_err(failed)?;
         let client = Arc::new(client);
-        let raw = RawProducer::new(Arc::clone(&client)).map_err(failed)?;
+        let topic = Arc::new(Topic::open(&client, topic).map_err(failed)?);
+        let raw = RawProducer::new(client).map_err(failed)?;
         let partitions = Arc::new(Partitions::default());
         let (ask, asked) = sync_channel(1);
-        let (shared, wake) = (Arc::clone(&partitions), wake.clone());
-        let refresh = move || keep_fresh(&client, &shared, &wake, &asked);
+        let (asked_for, shared, wake) = (Arc::clone(&topic), Arc::clone(&partitions), wake.clone());
+        let refresh = move || keep_fresh(&asked_for, &shared, &wake, &asked);
         std::thread::Builder::new().name("kafka-topic".to_owned()).spawn(refresh).map_err(
             |error| {
                 Error::new(
@@ -73,7 +75,7 @@ impl Producer {
                 .at_step(&cx.step)
             },
         )?;
-        Ok(Self { raw, partitions, ask })
+        Ok(Self { raw, topic, partitions, ask })
     }
 
     /// How many partitions the topic has; `None` until the cluster has told. The wake is called when it has.
@@ -96,12 +98,12 @@ impl Producer {
 }
 
 /// Asks for the number of partitions until nobody wants to know any more.
-fn keep_fresh(client: &Client, partitions: &Partitions, wake: &Wake, asked: &Receiver<()>) {
+fn keep_fresh(topic: &Topic, partitions: &Partitions, wake: &Wake, asked: &Receiver<()>) {
     loop {
-        if client.listener().take_login() {
-            client.renew_login();
+        if topic.client().listener().take_login() {
+            topic.client().renew_login();
         }
-        let wait = match client.n_partitions(QUESTION) {
+        let wait = match topic.n_partitions(QUESTION) {
             Ok(n_partitions) if n_partitions > 0 => {
                 let before = partitions.n_partitions.swap(n_partitions, Ordering::Relaxed);
                 if before != n_partitions {

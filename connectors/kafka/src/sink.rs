@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use millstream_engine::Preset;
 use millstream_engine::error::{Error, Result};
+use millstream_engine::routing::TopicPolicy;
 use millstream_engine::sink::{
     Sink as SinkContract, SinkCapabilities, Writer as WriterContract, WriterContext,
 };
@@ -12,6 +13,7 @@ use millstream_engine::source::OpenContext;
 use crate::config::{Compression, Partitioner, Security, SinkConfig};
 use crate::consumer::Consumer;
 use crate::producer::Producer;
+use crate::router::Router;
 use crate::writer::Writer;
 
 /// Writes records to a Kafka topic.
@@ -49,6 +51,29 @@ impl Sink {
     /// Writes to `topic` on the cluster that `brokers` (`host:port`, separated by commas) belong to.
     pub fn new(brokers: impl Into<String>, topic: impl Into<String>) -> Self {
         Self { config: SinkConfig::new(brokers, topic) }
+    }
+
+    /// Writes every record to the topic that it says, as far as `policy` allows it.
+    ///
+    /// One client writes to all topics, in batches per topic and partition. A topic is looked up when the first record to it comes,
+    /// off the worker; its records wait in the queue meanwhile, those to other topics go on. Order per key is kept in each topic.
+    ///
+    /// # Errors
+    /// A record is rejected: `E0118` it says no topic, `E0115` its topic's name cannot be one, `E0116` the policy does not allow it,
+    /// `E0117` too many topics are in use, `E0110` the topic or the partition it says does not exist.
+    ///
+    /// # Examples
+    /// ```
+    /// use millstream_engine::sink::Sink as _;
+    /// use millstream_kafka::{Sink, TopicPolicy};
+    ///
+    /// let tenants = Sink::routed("localhost:9092", TopicPolicy::prefix("orders.").with_creation(4));
+    /// assert!(tenants.faults().is_empty());
+    /// assert!(tenants.capabilities().routes);
+    /// ```
+    pub fn routed(brokers: impl Into<String>, policy: TopicPolicy) -> Self {
+        let config = SinkConfig { routing: Some(policy), ..SinkConfig::new(brokers, "") };
+        Self { config }
     }
 
     /// Writes as `config` says.
@@ -172,7 +197,10 @@ impl SinkContract for Sink {
     }
 
     fn target(&self) -> String {
-        self.config.topic.clone()
+        match &self.config.routing {
+            Some(policy) => policy.to_string(),
+            None => self.config.topic.clone(),
+        }
     }
 
     fn capabilities(&self) -> SinkCapabilities {
@@ -181,6 +209,7 @@ impl SinkContract for Sink {
             transactional: false,
             idempotent: self.config.idempotent,
             headers: true,
+            routes: self.config.routing.is_some(),
         }
     }
 
@@ -194,12 +223,18 @@ impl SinkContract for Sink {
             &self.config.security,
             cx,
         )?;
+        if self.config.routing.is_some() {
+            return probe.check_reachable();
+        }
         probe.count_partitions(std::slice::from_ref(&self.config.topic))?;
         probe.check_address(&self.config.topic)
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn WriterContract>> {
         let Self { config } = self;
+        if let Some(policy) = &config.routing {
+            return Ok(Box::new(Router::open(config, policy, cx)?));
+        }
         let options = config.client_config(&cx.open.qualified_name());
         let producer =
             Producer::open(options, &config.security, &config.topic, &cx.open, &cx.wake)?;

@@ -49,6 +49,11 @@ struct Slot {
     n_open: usize,
 }
 
+/// Whether a slot was opened after another one; they are counted on without end.
+pub(crate) fn is_later(slot: u32, other: u32) -> bool {
+    (1..u32::MAX / 2).contains(&slot.wrapping_sub(other))
+}
+
 /// The open epochs of a writer, in the order they were first written, and what was refused.
 #[derive(Debug, Default)]
 pub(crate) struct Slots {
@@ -56,7 +61,7 @@ pub(crate) struct Slots {
     first: u32,
     n_records: usize,
     n_bytes: usize,
-    n_settled: u64,
+    n_reported: u64,
     refused: Vec<Rejected>,
 }
 
@@ -80,9 +85,19 @@ impl Slots {
         self.n_bytes
     }
 
-    /// Records ever delivered or refused.
-    pub(crate) fn n_settled(&self) -> u64 {
-        self.n_settled
+    /// Records of which the client has told, ever.
+    pub(crate) fn n_reported(&self) -> u64 {
+        self.n_reported
+    }
+
+    /// The epoch of an open slot.
+    pub(crate) fn epoch_of(&self, slot: u32) -> u64 {
+        self.epochs[self.index(slot)].epoch
+    }
+
+    /// Whether everything of this slot, and of all slots opened before it, is settled and told.
+    pub(crate) fn is_past(&self, slot: u32) -> bool {
+        is_later(self.first, slot)
     }
 
     /// Counts records as taken.
@@ -97,15 +112,21 @@ impl Slots {
     #[inline]
     pub(crate) fn settle(&mut self, tag: Tag, n_bytes: usize) {
         self.n_records -= 1;
-        self.n_settled += 1;
         self.n_bytes -= n_bytes + tag.header_bytes();
         let at = self.index(tag.slot);
         self.epochs[at].n_open -= 1;
     }
 
+    /// The same for a record of which the client tells.
+    #[inline]
+    pub(crate) fn report(&mut self, tag: Tag, n_bytes: usize) {
+        self.n_reported += 1;
+        self.settle(tag, n_bytes);
+    }
+
     /// The epoch that a message was taken in.
     pub(crate) fn epoch(&self, tag: Tag) -> u64 {
-        self.epochs[self.index(tag.slot)].epoch
+        self.epoch_of(tag.slot)
     }
 
     /// Keeps a refused record until it is asked for.
@@ -156,6 +177,22 @@ mod tests {
         let again = slots.open(20);
         slots.take(again, 1, 1);
         assert_eq!(slots.oldest(), Some(20));
+    }
+
+    #[test]
+    fn slot_is_past_once_all_before_are_settled() {
+        let mut slots = Slots { first: u32::MAX, ..Slots::default() };
+        let [a, b] = [slots.open(10), slots.open(20)];
+        slots.take(a, 1, 1);
+        slots.take(b, 1, 1);
+        slots.settle(Tag::new(b, 0, false), 1);
+        slots.collect(&mut Vec::new());
+        assert_eq!([a, b].map(|slot| slots.is_past(slot)), [false, false]);
+        slots.settle(Tag::new(a, 0, false), 1);
+        slots.collect(&mut Vec::new());
+        assert_eq!([a, b].map(|slot| slots.is_past(slot)), [true, true]);
+        let next = slots.open(30);
+        assert!(!slots.is_past(next));
     }
 
     #[test]

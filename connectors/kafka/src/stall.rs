@@ -7,7 +7,7 @@
 //!
 //! Invariant: nothing stays paused for longer than [`REST`], because a request that is to be sent again needs its partition.
 
-use crate::producer::Producer;
+use crate::raw::RawProducer;
 
 /// Microseconds without a confirmation after which partitions rest; before the first one, [`REST`].
 const PATIENCE: u64 = 250_000;
@@ -29,8 +29,8 @@ pub(crate) enum Order {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     now_micros: u64,
-    /// Records confirmed or given up on, ever.
-    n_settled: u64,
+    /// Records of which the client has told that they are delivered or given up on, ever.
+    n_reported: u64,
     /// Whether records are not confirmed yet.
     is_waiting: bool,
     /// Errors of connections, ever. A connection that is gone does not spin, and the next one is to be used at once.
@@ -40,7 +40,7 @@ struct Seen {
 /// Watches the confirmations of one writer.
 #[derive(Debug, Default)]
 pub(crate) struct Stall {
-    n_settled: u64,
+    n_reported: u64,
     n_errors: u64,
     /// When the partitions may rest, if nothing is confirmed before; while they rest: when they may send again.
     next: u64,
@@ -48,22 +48,20 @@ pub(crate) struct Stall {
 }
 
 impl Stall {
-    /// Looks at the client, and lets its partitions rest or go on.
-    pub(crate) fn watch(&mut self, producer: &Producer, now_micros: u64) {
-        let (n_settled, is_waiting) =
-            producer.raw.slots(|slots| (slots.n_settled(), slots.n_records() > 0));
-        let n_errors = producer.raw.n_errors();
-        if let Some(order) = self.look(Seen { now_micros, n_settled, is_waiting, n_errors }) {
-            producer.raw.obey(order, producer.n_partitions().unwrap_or_default());
-        }
+    /// Looks at the client, and says when its partitions are to rest or to go on.
+    pub(crate) fn watch(&mut self, raw: &RawProducer, now_micros: u64) -> Option<Order> {
+        let (n_reported, is_waiting) =
+            raw.slots(|slots| (slots.n_reported(), slots.n_records() > 0));
+        let n_errors = raw.n_errors();
+        self.look(Seen { now_micros, n_reported, is_waiting, n_errors })
     }
 
     fn look(&mut self, seen: Seen) -> Option<Order> {
-        let moves = seen.n_settled != self.n_settled || !seen.is_waiting;
+        let moves = seen.n_reported != self.n_reported || !seen.is_waiting;
         let broken = seen.n_errors != self.n_errors;
-        (self.n_settled, self.n_errors) = (seen.n_settled, seen.n_errors);
+        (self.n_reported, self.n_errors) = (seen.n_reported, seen.n_errors);
         if moves || broken {
-            let is_new = seen.n_settled == 0;
+            let is_new = seen.n_reported == 0;
             self.next = seen.now_micros + if broken || is_new { REST } else { PATIENCE };
             return std::mem::take(&mut self.resting).then_some(Order::Resume);
         }
@@ -85,8 +83,8 @@ impl Stall {
 mod tests {
     use super::*;
 
-    fn at(now_micros: u64, n_settled: u64) -> Seen {
-        Seen { now_micros, n_settled, is_waiting: true, n_errors: 0 }
+    fn at(now_micros: u64, n_reported: u64) -> Seen {
+        Seen { now_micros, n_reported, is_waiting: true, n_errors: 0 }
     }
 
     #[test]

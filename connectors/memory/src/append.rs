@@ -3,6 +3,7 @@
 //! Invariant: each record of the prefix taken is in the log or among the refused, never in both.
 
 use millstream_engine::batch::{Record, RecordBatch};
+use millstream_engine::routing;
 use millstream_engine::runtime::Wake;
 use millstream_engine::{Error, Result};
 
@@ -20,11 +21,22 @@ pub(crate) enum Placing {
     To(u32),
 }
 
+/// How records are appended.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner<'w> {
+    pub(crate) placing: Placing,
+    /// The time of records that bring none.
+    pub(crate) now: i64,
+    /// Whoever is woken when records that were not taken may find room.
+    pub(crate) waiter: Option<(u64, &'w Wake)>,
+}
+
 /// What became of a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Appended {
     /// The index of the first record not taken.
-    pub(crate) taken: usize,
+    pub(crate) left: Option<usize>,
+    pub(crate) n_taken: usize,
     /// Taken but refused, by index.
     pub(crate) refused: Vec<(usize, Error)>,
     /// Whether confirmations are held back.
@@ -34,39 +46,39 @@ pub(crate) struct Appended {
 }
 
 impl Topic {
-    /// Appends records from index `from` on, until the topic is full or frozen. Then `waiter` is woken when that changes.
+    /// Appends the records of these indices, until the topic is full or frozen.
     ///
     /// # Errors
     /// *Unavailable* when a test asked for it; *config* for a partition that does not exist.
     pub(crate) fn append(
         &self,
         batch: &RecordBatch,
-        from: usize,
-        placing: Placing,
-        waiter: Option<(u64, &Wake)>,
+        mut indices: impl Iterator<Item = usize>,
+        manner: Manner<'_>,
     ) -> Result<Appended> {
         let mut state = self.lock();
         if state.planned.take_write_failure() {
             return Err(error::away(&self.name, "write to the embedded broker"));
         }
-        if let Placing::To(partition) = placing {
+        if let Placing::To(partition) = manner.placing {
             state.log(&self.name, partition)?;
         }
         let mut appended = Appended {
-            taken: from,
             held: state.planned.holds_confirmations,
             n_changes: state.n_changes,
-            refused: Vec::new(),
+            ..Appended::default()
         };
-        if !state.planned.frozen {
-            self.append_open(&mut state, batch, placing, &mut appended);
+        if state.planned.frozen {
+            appended.left = indices.next();
+        } else {
+            self.append_open(&mut state, (batch, indices), manner, &mut appended);
         }
-        if let Some((number, wake)) = waiter
-            && (appended.taken < batch.len() || appended.held)
+        if let Some((number, wake)) = manner.waiter
+            && (appended.left.is_some() || appended.held)
         {
             state.wake_later(number, wake);
         }
-        if appended.taken > from {
+        if appended.n_taken > 0 {
             self.notify(&state);
         }
         Ok(appended)
@@ -75,36 +87,51 @@ impl Topic {
     fn append_open(
         &self,
         state: &mut State,
-        batch: &RecordBatch,
-        placing: Placing,
+        (batch, indices): (&RecordBatch, impl Iterator<Item = usize>),
+        Manner { placing, now, .. }: Manner<'_>,
         appended: &mut Appended,
     ) {
-        let now = self.clock.unix_millis();
         let segment_bytes = self.segment_bytes();
         let n_partitions = state.logs.len();
-        for index in appended.taken..batch.len() {
+        let some_say_where = matches!(placing, Placing::ByKey { .. }) && batch.has_destinations();
+        for index in indices {
             let Some(record) = batch.get(index) else {
                 break;
             };
             let n_bytes = size_of_record(record);
-            if let Some(why) = self.refuses(state, record, n_bytes) {
+            let said = if some_say_where { batch.partition_number(index) } else { None };
+            if let Some(why) = self.refuses(state, record, n_bytes, said) {
                 appended.refused.push((index, why));
             } else if state.bytes + n_bytes > self.options.max_bytes
                 && !state.make_room(n_bytes, self.options)
             {
+                appended.left = Some(index);
                 return;
             } else {
-                let partition = place(record, placing, n_partitions);
+                let partition = match said {
+                    Some(partition) => partition as usize,
+                    None => place(record, placing, n_partitions),
+                };
                 let State { logs, spare, bytes, .. } = state;
                 logs[partition].append(record, now, n_bytes, segment_bytes, spare);
                 *bytes += n_bytes;
             }
-            appended.taken = index + 1;
+            appended.n_taken += 1;
         }
     }
 
     #[inline]
-    fn refuses(&self, state: &mut State, record: Record<'_>, n_bytes: usize) -> Option<Error> {
+    fn refuses(
+        &self,
+        state: &mut State,
+        record: Record<'_>,
+        n_bytes: usize,
+        said: Option<u32>,
+    ) -> Option<Error> {
+        let n_partitions = u32::try_from(state.logs.len()).unwrap_or(u32::MAX);
+        if let Some(partition) = said.filter(|partition| *partition >= n_partitions) {
+            return Some(routing::unknown_partition(&self.name, partition, n_partitions));
+        }
         if n_bytes > self.options.max_bytes {
             return Some(error::too_large(&self.name, n_bytes, self.options.max_bytes));
         }

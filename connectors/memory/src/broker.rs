@@ -228,6 +228,22 @@ impl Broker {
         Ok(Faults(self.topic(topic)?))
     }
 
+    /// The time of records that bring none.
+    pub(crate) fn unix_millis(&self) -> i64 {
+        self.0.clock.unix_millis()
+    }
+
+    /// The topic of this name, made with the default settings where it does not exist.
+    pub(crate) fn topic_or_new(&self, name: &str, n_partitions: u32) -> Result<Arc<Topic>> {
+        let n_partitions = usize::try_from(n_partitions).unwrap_or(usize::MAX);
+        match self.topic(name) {
+            // Another writer may make it at this moment, and then it is there all the same.
+            Err(_) => self.create_topic(name, n_partitions).or_else(|_| self.topic(name).map(drop)),
+            Ok(_) => Ok(()),
+        }?;
+        self.topic(name)
+    }
+
     pub(crate) fn topic(&self, name: &str) -> Result<Arc<Topic>> {
         let topics = self.0.topics.read().unwrap_or_else(PoisonError::into_inner);
         let found = topics.get(name).cloned();

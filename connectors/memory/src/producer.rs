@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use millstream_engine::batch::{NO_TIME, OwnedRecord, RecordBatch};
 use millstream_engine::{Error, Result};
 
-use crate::append::{Appended, Placing};
+use crate::append::{Appended, Manner, Placing};
 use crate::error;
 use crate::topic::Topic;
 
@@ -98,7 +98,8 @@ impl Producer {
     pub fn try_send(&mut self, record: impl Borrow<OwnedRecord>) -> Result<bool> {
         self.fill(record.borrow());
         let placing = self.next_turn();
-        let appended = self.topic.append(&self.scratch, 0, placing, None)?;
+        let appended =
+            self.topic.append(&self.scratch, 0..self.scratch.len(), self.manner(placing))?;
         taken(appended)
     }
 
@@ -114,9 +115,10 @@ impl Producer {
         refused: &mut Vec<(usize, Error)>,
     ) -> Result<usize> {
         let placing = self.next_turn();
-        let mut appended = self.topic.append(batch, from, placing, None)?;
+        let manner = self.manner(placing);
+        let mut appended = self.topic.append(batch, from..batch.len(), manner)?;
         refused.append(&mut appended.refused);
-        Ok(appended.taken)
+        Ok(appended.left.unwrap_or(batch.len()))
     }
 
     fn fill(&mut self, record: &OwnedRecord) {
@@ -129,10 +131,15 @@ impl Producer {
         Placing::ByKey { turn: self.turn }
     }
 
+    fn manner(&self, placing: Placing) -> Manner<'static> {
+        Manner { placing, now: self.topic.clock.unix_millis(), waiter: None }
+    }
+
     fn send_scratch(&mut self, placing: Placing) -> Result<()> {
         let deadline = Instant::now() + self.send_timeout;
         loop {
-            let appended = self.topic.append(&self.scratch, 0, placing, None)?;
+            let appended =
+                self.topic.append(&self.scratch, 0..self.scratch.len(), self.manner(placing))?;
             let seen = appended.n_changes;
             if taken(appended)? {
                 return Ok(());
@@ -149,6 +156,6 @@ impl Producer {
 fn taken(mut appended: Appended) -> Result<bool> {
     match appended.refused.pop() {
         Some((_, why)) => Err(why),
-        None => Ok(appended.taken > 0),
+        None => Ok(appended.left.is_none()),
     }
 }

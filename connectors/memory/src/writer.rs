@@ -9,7 +9,7 @@ use millstream_engine::Result;
 use millstream_engine::batch::RecordBatch;
 use millstream_engine::sink::{Rejected, Writer, WriterContext};
 
-use crate::append::Placing;
+use crate::append::{Manner, Placing};
 use crate::topic::Topic;
 
 /// Writes one worker's share.
@@ -35,8 +35,10 @@ impl Writer for MemoryWriter {
         self.turn = self.turn.wrapping_add(1);
         let placing = Placing::ByKey { turn: self.turn };
         let waiter = Some((self.number, &self.cx.wake));
-        let appended = self.topic.append(batch, from, placing, waiter)?;
-        if appended.held && appended.taken > from {
+        let now = self.topic.clock.unix_millis();
+        let manner = Manner { placing, now, waiter };
+        let appended = self.topic.append(batch, from..batch.len(), manner)?;
+        if appended.held && appended.n_taken > 0 {
             self.held = Some(self.held.map_or(epoch, |oldest| oldest.min(epoch)));
         }
         for (index, error) in appended.refused {
@@ -46,7 +48,7 @@ impl Writer for MemoryWriter {
             self.rejected.push(Rejected { epoch, record: record.to_owned(), error, attempts: 1 });
             self.cx.wake.wake();
         }
-        Ok(appended.taken)
+        Ok(appended.left.unwrap_or(batch.len()))
     }
 
     fn poll(&mut self, rejected: &mut Vec<Rejected>) -> Result<()> {

@@ -47,5 +47,15 @@ millstream_conformance::conformance_catches! { MemorySubject::default();
     refusal_swallowed: SwallowsRejections fails errors::refused_records_leave_once saying "leaves once";
     refusal_told_twice: TellsRejectionsTwice fails errors::refused_records_leave_once saying "leaves once";
     rest_given_up: LosesTheRest fails errors::full_queue_holds_the_dataflow_back saying "everything arrives";
+    all_in_one_topic: RoutesAllToOneTopic fails routing::routed_records_arrive_unchanged_where_they_say saying "go where they say";
+    reordered_in_a_topic: ReordersWrites fails routing::routed_records_of_a_key_keep_their_order saying "keep their order";
+    many_topics_mixed_up: RoutesAllToOneTopic fails routing::many_topics_are_written_at_once saying "every topic gets its records";
+    unknown_topic_created: CreatesUnasked fails routing::unknown_topic_is_rejected_alone saying "exactly once";
+    routed_rejection_swallowed: SwallowsRejections fails routing::unknown_topic_is_rejected_alone saying "exactly once";
+    routed_rejection_told_twice: TellsRejectionsTwice fails routing::forbidden_topic_is_rejected_alone saying "exactly once";
+    forbidden_topic_written: IgnoresTheAllowList fails routing::forbidden_topic_is_rejected_alone saying "exactly once";
+    topic_not_created: NeverCreates fails routing::missing_topics_are_created_where_allowed saying "topics are created";
+    cap_ignored: IgnoresTheCap fails routing::topics_in_use_are_capped saying "the cap on topics";
+    partition_forgotten: ForgetsPartitions fails routing::partition_said_is_honoured saying "records with a partition arrive";
     stall_unnoticed: LosesTheRest fails writing::stalled_sink_takes_less_and_never_blocks saying "nothing is durable";
 }

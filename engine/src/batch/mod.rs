@@ -3,7 +3,10 @@
 //! Invariant: one shared byte arena and 32 bytes per record; nothing is allocated per record.
 
 mod container;
+mod destination;
+mod destination_column;
 mod headers;
+mod names;
 mod origin;
 mod owned;
 mod record;
@@ -11,7 +14,9 @@ mod record_batch;
 mod wire;
 mod writer;
 
+pub use destination::{Destination, OwnedDestination};
 pub use headers::{Header, Headers};
+pub(crate) use names::hash_name;
 pub use origin::{Origin, Run};
 pub use owned::OwnedRecord;
 pub use record::Record;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Origin;
+use super::{Origin, OwnedDestination};
 
 /// A record that owns its bytes. For the hot path there is [`super::Record`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct OwnedRecord {
     pub position: u64,
     /// Where it came from.
     pub origin: Option<Origin>,
+    /// Where it is to go, where it says so.
+    pub destination: OwnedDestination,
 }
 
 impl OwnedRecord {
@@ -38,6 +40,20 @@ impl OwnedRecord {
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.to_owned(), Some(value.into())));
+        self
+    }
+
+    /// The same, to go to `topic`.
+    #[must_use]
+    pub fn with_topic(mut self, topic: impl Into<String>) -> Self {
+        self.destination.topic = Some(topic.into());
+        self
+    }
+
+    /// The same, to go to this partition of its topic.
+    #[must_use]
+    pub fn with_partition(mut self, partition: u32) -> Self {
+        self.destination.partition = Some(partition);
         self
     }
 

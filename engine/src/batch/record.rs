@@ -1,6 +1,6 @@
 //! A record borrowed from its batch.
 
-use super::{Entry, Headers, NO_TIME, Origin, OwnedRecord, RecordBatch, Run};
+use super::{Destination, Entry, Headers, NO_TIME, Origin, OwnedRecord, RecordBatch, Run};
 
 /// A borrowed record: key, value, headers, time and position, as bytes.
 ///
@@ -93,6 +93,16 @@ impl<'a> Record<'a> {
         self.origin().map_or("", |origin| &origin.topic)
     }
 
+    /// Where the record is to go, where it says so: written by [`RecordWriter::topic`](super::RecordWriter::topic) and
+    /// [`partition`](super::RecordWriter::partition). Records of a source have none.
+    #[inline]
+    pub fn destination(self) -> Destination<'a> {
+        match &self.batch.destinations {
+            Some(column) => column.get(self.index()),
+            None => Destination::default(),
+        }
+    }
+
     /// A copy that outlives the batch.
     pub fn to_owned(self) -> OwnedRecord {
         OwnedRecord {
@@ -105,6 +115,7 @@ impl<'a> Record<'a> {
             time: self.time(),
             position: self.position(),
             origin: self.origin().cloned(),
+            destination: self.destination().to_owned(),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Origin, OwnedRecord, Record, RecordWriter, Run};
+use super::destination_column::{DestinationColumn, Mark, NONE as NOWHERE};
+use super::{Destination, Origin, OwnedRecord, Record, RecordWriter, Run};
 
 /// The arena size at which a batch is full: 128 KiB.
 ///
@@ -58,12 +59,15 @@ impl Entry {
 /// Many records in one shared byte arena.
 ///
 /// A record is key, value and headers, one after the other in the arena, and an [`Entry`] of 32 bytes. Where the records came
-/// from is kept per run of neighbours. Batches are recycled: `clear` keeps the allocations.
+/// from is kept per run of neighbours; where they are to go, where they say so, in a side column that other batches do without:
+/// 8 bytes a record and each topic's name once. Batches are recycled: `clear` keeps the allocations.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RecordBatch {
     pub(super) arena: Vec<u8>,
     pub(super) entries: Vec<Entry>,
     pub(super) runs: Vec<Run>,
+    /// Absent until a record has a destination.
+    pub(super) destinations: Option<Box<DestinationColumn>>,
     /// When the reader took the first record of the batch in, in microseconds of the dataflow's clock.
     pub ingest_micros: u64,
 }
@@ -75,6 +79,7 @@ impl RecordBatch {
             arena: Vec::with_capacity(bytes),
             entries: Vec::with_capacity(n_records),
             runs: Vec::with_capacity(1),
+            destinations: None,
             ingest_micros: 0,
         }
     }
@@ -97,9 +102,16 @@ impl RecordBatch {
         self.arena.len()
     }
 
-    /// Bytes of memory in use: arena and entries.
+    /// Bytes of memory in use: arena, entries and destinations.
     pub fn memory(&self) -> usize {
-        self.arena.capacity() + self.entries.capacity() * size_of::<Entry>()
+        self.arena.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.destination_bytes()
+    }
+
+    /// Bytes of memory that destinations use.
+    pub(crate) fn destination_bytes(&self) -> usize {
+        self.destinations.as_ref().map_or(0, |column| column.n_bytes())
     }
 
     /// Removes all records and keeps the memory for the next ones, up to a limit: one oversized record must not pin its arena.
@@ -108,6 +120,9 @@ impl RecordBatch {
         self.entries.clear();
         self.runs.clear();
         self.ingest_micros = 0;
+        if let Some(column) = &mut self.destinations {
+            column.clear();
+        }
         if self.arena.capacity() > 4 * BATCH_BYTES {
             self.arena.shrink_to(2 * BATCH_BYTES);
         }
@@ -190,7 +205,7 @@ impl RecordBatch {
         RecordWriter::new(self)
     }
 
-    /// Appends a copy of `record`: key, value, headers, time and position.
+    /// Appends a copy of `record`: key, value, headers, time, position and destination.
     ///
     /// # Panics
     /// When the arena would pass 4 GiB; operators close a batch long before.
@@ -209,15 +224,28 @@ impl RecordBatch {
             reason = "asserted above: the whole arena fits u32"
         )]
         self.entries.push(Entry { offset: offset as u32, ..entry });
+        if record.batch().destinations.is_some() {
+            self.set_destination(record.destination());
+        }
+    }
+
+    /// Says where the record pushed last is to go; it had no destination before.
+    pub(super) fn set_destination(&mut self, destination: Destination<'_>) {
+        let last = self.entries.len() - 1;
+        self.column().push_copy(last, destination);
+    }
+
+    pub(super) fn column(&mut self) -> &mut DestinationColumn {
+        self.destinations.get_or_insert_default()
     }
 
     /// Appends copies of the records of `other` at `range`, with one copy of their bytes: the records must lie one after the
-    /// other in its arena, as they were pushed. Origins are not carried over.
+    /// other in its arena, as they were pushed. Destinations are carried over, origins are not.
     ///
     /// # Panics
     /// When the range lies outside `other`, or the arena would pass 4 GiB.
     pub fn push_range(&mut self, other: &Self, range: std::ops::Range<usize>) {
-        let entries = &other.entries[range];
+        let entries = &other.entries[range.clone()];
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return;
         };
@@ -236,7 +264,11 @@ impl RecordBatch {
             offset: (entry.offset as usize - from + shift) as u32,
             ..*entry
         };
+        let n_before = self.entries.len();
         self.entries.extend(entries.iter().map(moved));
+        if let Some(column) = &other.destinations {
+            self.column().push_range(n_before, column, range);
+        }
     }
 
     /// Appends an owned record.
@@ -253,6 +285,52 @@ impl RecordBatch {
         for (name, value) in &record.headers {
             self.push_header(name, value.as_deref());
         }
+        let destination = record.destination.as_ref();
+        if !destination.is_none() {
+            self.set_destination(destination);
+        }
+    }
+
+    /// Whether a record may have a destination: where none has, nothing else need be asked.
+    #[inline]
+    pub fn has_destinations(&self) -> bool {
+        self.destinations.as_ref().is_some_and(|column| !column.marks.is_empty())
+    }
+
+    /// The topic of the first record that has one of its own.
+    pub fn first_topic(&self) -> Option<&str> {
+        let column = self.destinations.as_ref()?;
+        let mark = column.marks.iter().find(|mark| mark.topic != NOWHERE)?;
+        column.names.get(mark.topic)
+    }
+
+    /// How many names of topics the batch knows, which are numbered from 0 on. Some may be those of records that were dropped.
+    pub fn n_topics(&self) -> usize {
+        self.destinations.as_ref().map_or(0, |column| column.names.len())
+    }
+
+    /// The name of the topic of this number.
+    pub fn topic_name(&self, number: u32) -> Option<&str> {
+        self.destinations.as_ref()?.names.get(number)
+    }
+
+    /// The number of the topic that the record at `index` is to go to, where it says so: writers look a name up once per batch.
+    #[inline]
+    pub fn topic_number(&self, index: usize) -> Option<u32> {
+        let mark = self.mark(index);
+        Some(mark.topic).filter(|number| *number != NOWHERE)
+    }
+
+    /// The partition that the record at `index` is to go to, where it says so.
+    #[inline]
+    pub fn partition_number(&self, index: usize) -> Option<u32> {
+        let mark = self.mark(index);
+        Some(mark.partition).filter(|partition| *partition != NOWHERE)
+    }
+
+    #[inline]
+    fn mark(&self, index: usize) -> Mark {
+        self.destinations.as_ref().map_or(Mark::NONE, |column| column.mark(index))
     }
 
     /// The record at `index`.
@@ -295,10 +373,16 @@ impl RecordBatch {
             // The entry must be looked at in its place: a record finds its run by its place.
             if keep(Record::new(self, &self.entries[index])) {
                 self.entries[kept] = self.entries[index];
+                if let Some(column) = &mut self.destinations {
+                    column.move_to(index, kept);
+                }
                 kept += 1;
             }
         }
         self.entries.truncate(kept);
+        if let Some(column) = &mut self.destinations {
+            column.truncate(kept);
+        }
     }
 
     /// The index of the run that the record at `index` belongs to.
@@ -315,68 +399,4 @@ impl RecordBatch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbered(n: u64) -> RecordBatch {
-        let mut batch = RecordBatch::default();
-        for position in 0..n {
-            batch.set_origin(&Origin::new("test", "t", u32::try_from(position / 3).unwrap()));
-            batch.push(Some(b"k"), Some(position.to_string().as_bytes()), NO_TIME, position);
-        }
-        batch
-    }
-
-    #[test]
-    fn null_and_empty_are_kept_apart() {
-        let mut batch = RecordBatch::default();
-        batch.push(None, Some(b""), 5, 0);
-        batch.push(Some(b""), None, NO_TIME, 1);
-        batch.push_header("h", None);
-        let [a, b] = [batch.get(0).unwrap(), batch.get(1).unwrap()];
-        assert_eq!((a.key(), a.value(), a.time()), (None, Some(&b""[..]), Some(5)));
-        assert_eq!((b.key(), b.value(), b.time()), (Some(&b""[..]), None, None));
-        assert_eq!(b.headers().count(), 1);
-        assert_eq!(a.headers().count(), 0);
-    }
-
-    #[test]
-    fn retain_keeps_runs_right() {
-        let mut batch = numbered(9);
-        let mut partitions = Vec::new();
-        batch.retain(|r| {
-            partitions.push(r.partition());
-            r.position() % 2 == 1 && r.position() != 1
-        });
-        assert_eq!(partitions, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
-        let seen: Vec<_> =
-            batch.iter().map(|r| (r.position(), r.origin().unwrap().partition)).collect();
-        assert_eq!(seen, [(3, 1), (5, 1), (7, 2)]);
-        assert_eq!(batch.get(0).unwrap().value(), Some(&b"3"[..]));
-    }
-
-    #[test]
-    fn ranges_are_copied_whole() {
-        let (from, mut to) = (numbered(9), numbered(2));
-        to.push_range(&from, 3..6);
-        to.push_range(&from, 4..4);
-        let seen: Vec<_> = to.iter().map(|r| (r.position(), r.value_or_empty().to_vec())).collect();
-        let wanted = [0, 1, 3, 4, 5].map(|n: u64| (n, n.to_string().into_bytes()));
-        assert_eq!(seen, wanted);
-    }
-
-    #[test]
-    fn run_ends_name_the_last_position() {
-        let batch = numbered(7);
-        let ends: Vec<_> = batch.run_ends().map(|(o, p)| (o.partition, p)).collect();
-        assert_eq!(ends, [(0, 2), (1, 5), (2, 6)]);
-    }
-
-    #[test]
-    fn cleared_batch_gives_oversized_memory_back() {
-        let mut batch = RecordBatch::default();
-        batch.push(None, Some(&vec![1; 8 * BATCH_BYTES]), NO_TIME, 0);
-        batch.clear();
-        assert!(batch.memory() <= 2 * BATCH_BYTES + 1024);
-    }
-}
+mod tests;

@@ -2,8 +2,9 @@
 //!
 //! Invariant: a record that is not finished leaves no trace.
 
+use super::destination_column::{Mark, NONE as NOWHERE};
 use super::headers::encode;
-use super::{Entry, NO_TIME, RecordBatch};
+use super::{Entry, NO_TIME, Record, RecordBatch};
 
 /// A record under construction. The order is key, value, headers; what is not written is absent.
 ///
@@ -20,6 +21,9 @@ pub struct RecordWriter<'b> {
     headers_start: Option<usize>,
     time: i64,
     position: u64,
+    /// A topic's name was offered to the batch.
+    has_topic: bool,
+    partition: u32,
 }
 
 impl<'b> RecordWriter<'b> {
@@ -36,6 +40,8 @@ impl<'b> RecordWriter<'b> {
             headers_start: None,
             time: NO_TIME,
             position: 0,
+            has_topic: false,
+            partition: NOWHERE,
         }
     }
 
@@ -125,6 +131,44 @@ impl<'b> RecordWriter<'b> {
         self
     }
 
+    /// Sets the topic that the record is to go to; it needs a sink that routes. Without one it goes where its sink writes.
+    #[inline]
+    pub fn topic(&mut self, name: &str) -> &mut Self {
+        self.batch.column().names.offer(name);
+        self.has_topic = true;
+        self
+    }
+
+    /// Sets the partition that the record is to go to; without one the sink chooses, as a rule by the key. A partition that its
+    /// topic does not have is refused by the sink.
+    #[inline]
+    pub fn partition(&mut self, partition: u32) -> &mut Self {
+        self.partition = partition.min(NOWHERE - 1);
+        self
+    }
+
+    /// Makes the record a copy of another one: key, value, headers, time, position and destination. What follows changes the copy;
+    /// key and value must not be set again where it has headers.
+    #[inline]
+    pub fn copy(&mut self, record: Record<'_>) -> &mut Self {
+        let (entry, bytes) = (record.entry(), record.bytes());
+        self.batch.arena.truncate(self.start);
+        self.batch.arena.extend_from_slice(bytes);
+        self.value_start = self.start + entry.key_bytes();
+        let value_end = self.value_start + entry.value_bytes();
+        self.key_end = entry.has_key().then_some(self.value_start);
+        self.value_end = entry.has_value().then_some(value_end);
+        self.value_open = false;
+        self.headers_start = (entry.headers_len > 0).then_some(value_end);
+        (self.time, self.position) = (entry.time, entry.position);
+        let destination = record.destination();
+        if let Some(topic) = destination.topic {
+            self.topic(topic);
+        }
+        self.partition = destination.partition.unwrap_or(NOWHERE);
+        self
+    }
+
     /// Adds the record to the batch.
     ///
     /// # Panics
@@ -152,7 +196,18 @@ impl<'b> RecordWriter<'b> {
             "no bytes beside key, value and headers"
         );
         self.batch.entries.push(entry);
+        if self.has_topic || self.partition != NOWHERE {
+            self.set_destination();
+        }
         std::mem::forget(self);
+    }
+
+    #[inline]
+    fn set_destination(&mut self) {
+        let last = self.batch.entries.len() - 1;
+        let column = self.batch.column();
+        let topic = if self.has_topic { column.names.accept() } else { NOWHERE };
+        column.push(last, Mark { topic, partition: self.partition });
     }
 
     #[inline]
@@ -175,6 +230,9 @@ impl<'b> RecordWriter<'b> {
 impl Drop for RecordWriter<'_> {
     fn drop(&mut self) {
         self.batch.arena.truncate(self.start);
+        if self.has_topic {
+            self.batch.column().names.withdraw();
+        }
     }
 }
 
@@ -231,6 +289,38 @@ mod tests {
         let mut writer = batch.writer();
         writer.value_buffer().clear();
         writer.finish();
+    }
+
+    #[test]
+    fn copy_is_changed_by_what_follows() {
+        let mut from = RecordBatch::default();
+        for topic in [Some("a"), None] {
+            let mut writer = from.writer();
+            writer.key(b"k").value(b"v").header("h", None).time(5).position(9);
+            if let Some(topic) = topic {
+                writer.topic(topic);
+            }
+            writer.finish();
+        }
+        from.push(None, Some(b"plain"), NO_TIME, 3);
+        let mut to = RecordBatch::default();
+        for record in from.iter() {
+            let mut writer = to.writer();
+            writer.copy(record);
+            writer.finish();
+        }
+        assert!(from.iter().zip(to.iter()).all(|(a, b)| a.to_owned() == b.to_owned()));
+        to.writer().copy(from.iter().next().unwrap()).topic("lost");
+        let mut writer = to.writer();
+        writer.copy(from.iter().next().unwrap()).topic("b").partition(2).header("i", None);
+        writer.finish();
+        let changed = to.iter().last().unwrap();
+        assert_eq!(
+            (changed.destination().topic, changed.destination().partition),
+            (Some("b"), Some(2))
+        );
+        assert_eq!((changed.value(), changed.headers().count()), (Some(&b"v"[..]), 2));
+        assert_eq!(to.n_topics(), 2);
     }
 
     #[test]

@@ -7,13 +7,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::channels::pushers;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::{Capability, InputCapability, Probe as _};
 use timely::progress::frontier::MutableAntichain;
+use timely::scheduling::Activator;
 
 use super::build::{Build, Flow, SinkSlot};
 use super::error_record::{ErrorRecord, text_of};
@@ -21,7 +22,7 @@ use super::fused::{ErrorBatch, RecordEdge, TimelyStream};
 use super::pool::Pool;
 use super::ports::OperatorContext;
 use crate::batch::RecordBatch;
-use crate::error::{Error, Result, codes};
+use crate::error::{Error, ErrorKind, Result, codes};
 use crate::runtime::{Stop, Wake};
 use crate::sink::{Rejected, Sink, Writer};
 use crate::stage::{ItemBatch, StepId, catch};
@@ -61,6 +62,7 @@ pub(crate) fn install_sink<'s>(
         name: Arc::clone(&name),
         target: sink.target(),
         connector: sink.connector(),
+        routes: sink.capabilities().routes,
         undelivered,
         writer: Rc::clone(&writer),
         wake: wake.clone(),
@@ -72,6 +74,8 @@ pub(crate) fn install_sink<'s>(
         errors,
         error_capability: None,
         frontier: Some(0),
+        activator: flow.scope.activator_for(address),
+        look: Instant::now(),
     };
     build.sinks.borrow_mut().push(SinkSlot { name, sink, wake, writer });
     builder.build_reschedule(move |capabilities| {
@@ -87,6 +91,9 @@ pub(crate) fn install_sink<'s>(
     durable.probe_with(&build.durable);
     error_stream
 }
+
+/// A writer with something unconfirmed is polled this often even if nobody wakes it.
+const LOOK: Duration = Duration::from_millis(100);
 
 const WRITTEN: usize = 0;
 const DURABLE: usize = 1;
@@ -104,6 +111,7 @@ struct SinkOperator {
     name: Arc<str>,
     target: String,
     connector: &'static str,
+    routes: bool,
     undelivered: Undelivered,
     writer: Rc<RefCell<Option<Box<dyn Writer>>>>,
     wake: Wake,
@@ -118,6 +126,9 @@ struct SinkOperator {
     error_capability: Option<Capability<u64>>,
     /// The input frontier last told to the writer; `None` once it is empty.
     frontier: Option<u64>,
+    activator: Activator,
+    /// When the operator runs again by itself, at the latest.
+    look: Instant,
 }
 
 impl SinkOperator {
@@ -146,7 +157,17 @@ impl SinkOperator {
         let queued: usize = self.waiting.iter().map(|w| w.batch.n_bytes()).sum();
         self.cx.counters.in_flight(queued);
         self.cx.counters.holds(self.durable.as_ref().map(|c| *c.time()));
+        self.look_again();
         self.durable.is_some()
+    }
+
+    /// Asks for another run before long, as long as something is unconfirmed.
+    fn look_again(&mut self) {
+        let now = Instant::now();
+        if self.durable.is_some() && now >= self.look {
+            self.look = now + LOOK;
+            self.activator.activate_after(LOOK);
+        }
     }
 
     fn work(&mut self, frontier: &MutableAntichain<u64>) -> Result<()> {
@@ -174,6 +195,9 @@ impl SinkOperator {
     /// Hands over what waits until the writer takes no more.
     fn write(&mut self, writer: &mut dyn Writer) -> Result<()> {
         while let Some(front) = self.waiting.front_mut() {
+            if let Some(topic) = front.batch.first_topic().filter(|_| !self.routes) {
+                return Err(not_routed(topic, self.connector, &self.target));
+            }
             let started = Instant::now();
             let from = front.from;
             front.from = writer.write(front.epoch, &front.batch, from)?;
@@ -235,6 +259,15 @@ impl SinkOperator {
         .with_action("The dataflow stops; a restart repeats what was not confirmed.")
         .with_hint("To set such records aside and go on, use `.sink_with_errors(…)`.")
     }
+}
+
+/// A record says a topic of its own, and the sink would write it to another one.
+#[cold]
+fn not_routed(topic: &str, connector: &str, target: &str) -> Error {
+    let what = format!("write a record to {connector} {target}: it is to go to a topic of its own");
+    Error::new(ErrorKind::Config, codes::BAD_GRAPH, what)
+        .at_topic(topic)
+        .with_hint("End the stream in a sink that routes, such as `Sink::routed(…)`.")
 }
 
 fn error_record(build: &Build, step: &Arc<str>, rejected: Rejected) -> ErrorRecord {

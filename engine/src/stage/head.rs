@@ -106,7 +106,8 @@ pub(crate) mod private {
 
     impl Output for RecordBatch {
         fn weight(&self) -> usize {
-            self.n_bytes() + self.len() * size_of::<crate::batch::Entry>()
+            let entries = self.len() * size_of::<crate::batch::Entry>();
+            self.n_bytes() + entries + self.destination_bytes()
         }
     }
 

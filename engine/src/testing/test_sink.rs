@@ -39,6 +39,7 @@ impl State {
 #[derive(Clone, Default)]
 pub struct TestSink {
     state: Arc<Mutex<State>>,
+    to_one_topic: bool,
 }
 
 impl std::fmt::Debug for TestSink {
@@ -51,6 +52,13 @@ impl TestSink {
     /// An empty sink.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, but records with a topic of their own are refused, as by any sink to one topic.
+    #[must_use]
+    pub fn to_one_topic(mut self) -> Self {
+        self.to_one_topic = true;
+        self
     }
 
     /// Everything taken so far.
@@ -123,7 +131,13 @@ impl Sink for TestSink {
     }
 
     fn capabilities(&self) -> SinkCapabilities {
-        SinkCapabilities { confirms: true, transactional: false, idempotent: false, headers: true }
+        SinkCapabilities {
+            confirms: true,
+            transactional: false,
+            idempotent: false,
+            headers: true,
+            routes: !self.to_one_topic,
+        }
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>> {

@@ -8,6 +8,7 @@ mod writer;
 use std::time::Duration;
 
 use millstream_engine::batch::{OwnedRecord, Record, RecordBatch};
+use millstream_engine::routing::TopicPolicy;
 use millstream_engine::sink::Sink;
 use millstream_engine::source::Source;
 
@@ -76,6 +77,18 @@ pub enum Fault {
     ForgetsOrigins,
     /// The writer leaves headers out.
     LeavesHeadersOut,
+    /// The writer sends all records of a batch to the topic of the first.
+    RoutesAllToOneTopic,
+    /// The writer chooses partitions although records say theirs.
+    ForgetsPartitions,
+    /// The sink writes every topic, whatever its policy allows.
+    IgnoresTheAllowList,
+    /// The sink uses as many topics as it likes.
+    IgnoresTheCap,
+    /// The sink creates topics although nobody allowed it.
+    CreatesUnasked,
+    /// The sink creates no topics although it should.
+    NeverCreates,
 }
 
 /// A subject whose sources and sinks break one promise.
@@ -136,6 +149,34 @@ impl<S: Subject> Subject for Broken<S> {
         Some((topic, Box::new(writer::BrokenSink { sink, fault: self.fault })))
     }
 
+    fn routed_sink(&self, policy: TopicPolicy) -> Option<Box<dyn Sink>> {
+        let every_topic = TopicPolicy::every_topic_of_the_cluster;
+        let max_topics = policy.max_topics();
+        let changed = match self.fault {
+            Fault::IgnoresTheCap => policy.with_max_topics(1000),
+            Fault::CreatesUnasked => policy.with_creation(1),
+            // The one forgets what is allowed, the other that topics may be created.
+            Fault::IgnoresTheAllowList | Fault::NeverCreates => {
+                every_topic().with_max_topics(max_topics)
+            }
+            _ => policy,
+        };
+        let sink = self.subject.routed_sink(changed)?;
+        Some(Box::new(writer::BrokenSink { sink, fault: self.fault }))
+    }
+
+    fn create_topics(&self, n_topics: usize, n_partitions: u32) -> Vec<String> {
+        self.subject.create_topics(n_topics, n_partitions)
+    }
+
+    fn new_name(&self) -> String {
+        self.subject.new_name()
+    }
+
+    fn records_of(&self, topics: &[String], n_each: usize) -> Vec<Vec<OwnedRecord>> {
+        self.subject.records_of(topics, n_each)
+    }
+
     fn add_partitions(&self, topic: &str, n_more: u32) -> bool {
         self.subject.add_partitions(topic, n_more)
     }
@@ -177,6 +218,14 @@ fn without_headers(records: &mut [OwnedRecord]) {
 fn without_origins(records: &mut [OwnedRecord]) {
     for record in records {
         record.origin = None;
+    }
+}
+
+/// Sends all records to the topic of the first.
+fn all_to_one_topic(records: &mut Vec<OwnedRecord>) {
+    let topic = records.first().and_then(|first| first.destination.topic.clone());
+    for record in records {
+        record.destination.topic.clone_from(&topic);
     }
 }
 

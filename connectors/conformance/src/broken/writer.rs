@@ -6,7 +6,7 @@ use millstream_engine::runtime::Wake;
 use millstream_engine::sink::{Rejected, Sink, SinkCapabilities, Writer, WriterContext};
 use millstream_engine::source::OpenContext;
 
-use super::{Fault, changed, empty_for_null, without_headers};
+use super::{Fault, all_to_one_topic, changed, empty_for_null, without_headers};
 
 pub(super) struct BrokenSink {
     pub(super) sink: Box<dyn Sink>,
@@ -56,6 +56,17 @@ impl Writer for BrokenWriter {
                 let last = batch.len() - 1;
                 let swapped = changed(batch, |records| records.swap(last, last.saturating_sub(7)));
                 self.writer.write(epoch, &swapped, from)
+            }
+            Fault::RoutesAllToOneTopic => {
+                self.writer.write(epoch, &changed(batch, all_to_one_topic), from)
+            }
+            Fault::ForgetsPartitions => {
+                let free = changed(batch, |records| {
+                    for record in records {
+                        record.destination.partition = None;
+                    }
+                });
+                self.writer.write(epoch, &free, from)
             }
             Fault::SendsAPrefixTwice => self.writer.write(epoch, batch, from.saturating_sub(1)),
             Fault::LosesTheRest => self.writer.write(epoch, batch, from).map(|_| batch.len()),

@@ -7,6 +7,7 @@ pub mod ends;
 pub mod errors;
 pub mod positions;
 pub mod reading;
+pub mod routing;
 pub mod writing;
 
 use millstream_engine::sink::Sink;

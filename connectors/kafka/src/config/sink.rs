@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use millstream_engine::error::Error;
+use millstream_engine::routing::TopicPolicy;
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
 use super::options::{Options, Taken};
 use super::security::Security;
 use super::{millis, set_defaults};
+use crate::topic_name::name_rule;
 
 /// How batches are compressed on their way and at the broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +67,10 @@ pub enum Partitioner {
 pub struct SinkConfig {
     /// Addresses to start from, `host:port`, separated by commas.
     pub brokers: String,
-    /// The topic. It must exist.
+    /// The topic. It must exist. Empty where `routing` is set.
     pub topic: String,
+    /// Which topics records may say that they go to. Default: none; all records go to `topic`.
+    pub routing: Option<TopicPolicy>,
     /// The name in the broker's logs and quotas. Default: `<dataflow>.<step>`.
     pub client_id: Option<String>,
     /// Records of one partition that are sent together at most. Default: 10,000; 1 switches batching off.
@@ -133,6 +137,7 @@ impl SinkConfig {
         Self {
             brokers: brokers.into(),
             topic: topic.into(),
+            routing: None,
             client_id: None,
             batch_records: 10_000,
             batch_bytes: 1_000_000,
@@ -158,11 +163,7 @@ impl SinkConfig {
                 Error::config("find Kafka: the address is empty").with_hint("Give `host:port`."),
             );
         }
-        if self.topic.is_empty() {
-            faults.push(
-                Error::config("choose a topic: the name is empty").with_hint("Name the topic."),
-            );
-        }
+        faults.extend(self.topic_faults());
         if self.queue_records == 0 || self.queue_bytes == 0 {
             faults.push(Error::config(
                 "bound the queue: it must hold at least one record and one byte",
@@ -171,6 +172,24 @@ impl SinkConfig {
         faults.extend(self.level_fault());
         faults.extend(self.security.faults());
         faults.extend(self.options.faults(&self.client_config("name"), TAKEN));
+        faults
+    }
+
+    fn topic_faults(&self) -> Vec<Error> {
+        let Some(policy) = &self.routing else {
+            let nameless = Error::config("choose a topic: the name is empty");
+            let nameless = nameless.with_hint("Name the topic.");
+            return Some(nameless).filter(|_| self.topic.is_empty()).into_iter().collect();
+        };
+        let mut faults = policy.faults();
+        if !self.topic.is_empty() {
+            let what = "choose a topic: records say their own, and one is named for all of them";
+            faults.push(Error::config(what).with_hint("Leave `topic` or `routing` empty."));
+        }
+        faults.extend(policy.names().filter_map(|name| {
+            let why = name_rule(name).err()?;
+            Some(Error::config(format!("route records to {name:?}: {why}")))
+        }));
         faults
     }
 
@@ -207,6 +226,8 @@ impl SinkConfig {
             .set("queue.buffering.max.kbytes", UNBOUNDED_KBYTES)
             .set("message.max.bytes", self.max_record_bytes.to_string())
             .set("acks", "all")
+            // A topic that was deleted would come back, with the broker's settings.
+            .set("allow.auto.create.topics", "false")
             .set("enable.idempotence", if self.idempotent { "true" } else { "false" });
         if let Some(level) = self.compression_level {
             config.set("compression.level", level.to_string());

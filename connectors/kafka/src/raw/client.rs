@@ -1,12 +1,11 @@
 //! A producing client, and the callbacks that librdkafka calls on it.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
 use std::ptr::{NonNull, null_mut};
-use std::time::Duration;
 
-use millstream_engine::batch::OwnedRecord;
+use millstream_engine::batch::{OwnedDestination, OwnedRecord};
 use millstream_engine::runtime::Wake;
 use millstream_engine::sink::Rejected;
 use rdkafka::ClientConfig;
@@ -16,18 +15,17 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 
 use super::login;
 use super::token::Supply;
-use super::{Message, text, timeout_ms};
+use super::{Message, text};
 use crate::error::{name_user, not_delivered};
 use crate::listener::Listener;
 use crate::slots::{Slots, Tag};
 
-/// A producing client with its topic. It is destroyed where its last owner lets go of it, which may take a moment.
+/// A producing client. It is destroyed where its last owner lets go of it, which may take a moment.
 ///
-/// It is shared with a thread that asks for the topic's partitions. Everything else is done by the one thread that owns the
+/// It is shared with a thread that asks for topics and their partitions. Everything else is done by the one thread that owns the
 /// [`super::RawProducer`]: that alone reaches the seat, and that alone polls, so that the callbacks run on it.
 pub(crate) struct Client {
     handle: NonNull<rd::rd_kafka_t>,
-    topic: NonNull<rd::rd_kafka_topic_t>,
     seat: Box<Seat>,
     tokens: Option<Supply>,
 }
@@ -38,30 +36,18 @@ pub(super) struct Seat {
     /// Errors that the client retries by itself.
     pub(super) n_errors: Cell<u64>,
     pub(super) listener: Listener,
-    pub(super) topic: String,
     pub(super) wake: Wake,
 }
 
 // SAFETY: librdkafka's handles may be used by any thread; the seat is reached by the owner of the `RawProducer` alone.
 unsafe impl Send for Client {}
-// SAFETY: as above; through a shared reference other threads can only ask for the partitions.
+// SAFETY: as above; through a shared reference other threads can only ask the cluster.
 unsafe impl Sync for Client {}
 
 impl Client {
-    pub(crate) fn new(
-        config: &ClientConfig,
-        topic: &str,
-        listener: Listener,
-        wake: Wake,
-    ) -> KafkaResult<Self> {
-        let seat = Box::new(Seat {
-            slots: RefCell::default(),
-            n_errors: Cell::new(0),
-            listener,
-            topic: topic.to_owned(),
-            wake,
-        });
-        let name = CString::new(topic)?;
+    pub(crate) fn new(config: &ClientConfig, listener: Listener, wake: Wake) -> KafkaResult<Self> {
+        let seat =
+            Box::new(Seat { slots: RefCell::default(), n_errors: Cell::new(0), listener, wake });
         let config = config.create_native_config()?;
         let mut reason = [0 as c_char; 512];
         // SAFETY: the configuration is alive; the seat outlives the client, see `drop`. A client that was made owns the
@@ -81,25 +67,15 @@ impl Client {
                 .ok_or_else(|| KafkaError::ClientCreation(text(reason.as_ptr())))?;
             let _owned_by_client = ManuallyDrop::new(config);
             rd::rd_kafka_set_log_queue(client.as_ptr(), null_mut());
-            let handle = rd::rd_kafka_topic_new(client.as_ptr(), name.as_ptr(), null_mut());
-            let Some(handle) = NonNull::new(handle) else {
-                let error = rd::rd_kafka_last_error();
-                rd::rd_kafka_destroy(client.as_ptr());
-                return Err(KafkaError::Global(error.into()));
-            };
             // It is dropped before the client is, see `drop`.
             let supply = |keeper| Supply::new(client.as_ptr(), keeper);
             let tokens = seat.listener.keeper().map(supply);
-            Ok(Self { handle: client, topic: handle, seat, tokens })
+            Ok(Self { handle: client, seat, tokens })
         }
     }
 
     pub(super) fn as_ptr(&self) -> *mut rd::rd_kafka_t {
         self.handle.as_ptr()
-    }
-
-    pub(super) fn topic(&self) -> *mut rd::rd_kafka_topic_t {
-        self.topic.as_ptr()
     }
 
     pub(super) fn seat(&self) -> &Seat {
@@ -115,44 +91,13 @@ impl Client {
     pub(crate) fn listener(&self) -> &Listener {
         &self.seat.listener
     }
-
-    /// Asks the cluster how many partitions the topic has; may be called by any thread.
-    pub(crate) fn n_partitions(&self, timeout: Duration) -> Result<u32, RDKafkaErrorCode> {
-        let mut found = std::ptr::null();
-        // SAFETY: client and topic are alive; what is found is ours until it is destroyed, and is not used after that.
-        unsafe {
-            let error = rd::rd_kafka_metadata(
-                self.as_ptr(),
-                0,
-                self.topic(),
-                &raw mut found,
-                timeout_ms(timeout),
-            );
-            if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-                return Err(error.into());
-            }
-            let topic = (*found).topics.as_ref().filter(|_| (*found).topic_cnt > 0);
-            let answer = match topic {
-                Some(topic) if topic.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
-                    Err(topic.err.into())
-                }
-                Some(topic) => Ok(u32::try_from(topic.partition_cnt).unwrap_or_default()),
-                None => Err(RDKafkaErrorCode::UnknownTopic),
-            };
-            rd::rd_kafka_metadata_destroy(found);
-            answer
-        }
-    }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
         self.tokens = None;
-        // SAFETY: we are the last owner, so nobody uses the handles; the seat is freed after this, when no callback can come.
-        unsafe {
-            rd::rd_kafka_topic_destroy(self.topic.as_ptr());
-            rd::rd_kafka_destroy(self.handle.as_ptr());
-        }
+        // SAFETY: we are the last owner, so nobody uses the handle; the seat is freed after this, when no callback can come.
+        unsafe { rd::rd_kafka_destroy(self.handle.as_ptr()) };
     }
 }
 
@@ -174,7 +119,7 @@ unsafe extern "C" fn on_report(
         let epoch = slots.epoch(tag);
         slots.refuse(rejected(seat, borrowed, tag, epoch));
     }
-    slots.settle(tag, raw.key_len + raw.len);
+    slots.report(tag, raw.key_len + raw.len);
 }
 
 #[cold]
@@ -182,7 +127,7 @@ fn rejected(seat: &Seat, message: Message<'_>, tag: Tag, epoch: u64) -> Rejected
     let mut headers = Vec::new();
     message.headers(|name, value| headers.push((name.to_owned(), value.map(<[u8]>::to_vec))));
     let code = message.error().unwrap_or(RDKafkaErrorCode::Unknown);
-    let error = not_delivered(code, &seat.topic);
+    let error = not_delivered(code, message.topic());
     let error = name_user(error, code, seat.listener.security()).at_epoch(epoch);
     let record = OwnedRecord {
         key: message.key().map(<[u8]>::to_vec),
@@ -191,9 +136,10 @@ fn rejected(seat: &Seat, message: Message<'_>, tag: Tag, epoch: u64) -> Rejected
         time: message.time().filter(|_| tag.is_timed()),
         position: 0,
         origin: None,
+        destination: OwnedDestination::default(),
     };
     let error = match u32::try_from(message.place().1) {
-        Ok(partition) => error.at_partition(&seat.topic, partition),
+        Ok(partition) => error.at_partition(message.topic(), partition),
         Err(_) => error,
     };
     Rejected { epoch, record, error, attempts: 1 }

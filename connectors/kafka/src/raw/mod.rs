@@ -10,8 +10,10 @@ mod login;
 mod message;
 mod options;
 mod producer;
+mod questions;
 mod queue;
 mod token;
+mod topic;
 mod topics;
 
 pub(crate) use client::Client;
@@ -19,7 +21,9 @@ pub(crate) use consumer::RawConsumer;
 pub(crate) use message::Message;
 pub(crate) use options::{Refusal, check_option, known_options};
 pub(crate) use producer::{Outgoing, RawProducer};
+pub(crate) use questions::Answered;
 pub(crate) use token::{Lease, with_tokens};
+pub(crate) use topic::Topic;
 pub(crate) use topics::Described;
 
 use std::ffi::{CStr, c_char, c_int};

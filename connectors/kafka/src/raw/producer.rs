@@ -15,6 +15,7 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use super::client::Client;
 use super::queue::Queue;
 use super::text;
+use super::topic::Topic;
 use crate::listener::Listener;
 use crate::slots::{Slots, Tag};
 use crate::stall::Order;
@@ -90,30 +91,10 @@ impl RawProducer {
         with(&mut self.client.seat().slots.borrow_mut())
     }
 
-    /// Hands records to one partition and says how many were taken; of the others, `error` says why. When it looks up the
-    /// partition it does so once and before anything else, so that an unknown one takes nothing.
-    pub(crate) fn produce(&self, partition: u32, messages: &mut [Outgoing<'_>]) -> usize {
-        let (Ok(partition), Ok(n_messages)) =
-            (i32::try_from(partition), i32::try_from(messages.len()))
-        else {
-            return 0;
-        };
-        // SAFETY: the topic is alive; `Outgoing` is a message and nothing else, and its bytes are alive and copied.
-        let n_taken = unsafe {
-            rd::rd_kafka_produce_batch(
-                self.client.topic(),
-                partition,
-                rd::RD_KAFKA_MSG_F_COPY,
-                messages.as_mut_ptr().cast(),
-                n_messages,
-            )
-        };
-        usize::try_from(n_taken).unwrap_or_default()
-    }
-
     /// Hands one record over, with its headers and its time.
     pub(crate) fn produce_one(
         &self,
+        topic: &Topic,
         partition: u32,
         record: Record<'_>,
         tag: Tag,
@@ -125,7 +106,7 @@ impl RawProducer {
         let time = record.time().unwrap_or(NO_TIME);
         let headers = headers_of(record);
         let mut arguments = [
-            argument(Vtype::RD_KAFKA_VTYPE_RKT, Value { rkt: self.client.topic() }),
+            argument(Vtype::RD_KAFKA_VTYPE_RKT, Value { rkt: topic.as_ptr() }),
             argument(
                 Vtype::RD_KAFKA_VTYPE_PARTITION,
                 Value { i32_: i32::try_from(partition).unwrap_or(i32::MAX) },
@@ -175,17 +156,19 @@ impl RawProducer {
         self.client.seat().n_errors.get()
     }
 
-    /// Lets the topic's partitions rest, or go on at once.
+    /// Lets the partitions of topics rest, or go on at once; each topic comes with the number of its partitions.
     ///
     /// The client's own thread is waited for, which waits for nobody; it is rare. Going on, a flush that waits for nothing is the
     /// only call that wakes the threads that send.
-    pub(crate) fn obey(&self, order: Order, n_partitions: u32) {
-        let n_partitions = i32::try_from(n_partitions).unwrap_or(i32::MAX);
-        // SAFETY: client and topic are alive, the list is ours, and no borrow of the counters is open when the flush polls.
+    pub(crate) fn obey<'t>(&self, order: Order, topics: impl Iterator<Item = (&'t Topic, u32)>) {
+        // SAFETY: client and topics are alive, the list is ours, and no borrow of the counters is open when the flush polls.
         unsafe {
-            let list = rd::rd_kafka_topic_partition_list_new(n_partitions);
-            let name = rd::rd_kafka_topic_name(self.client.topic());
-            rd::rd_kafka_topic_partition_list_add_range(list, name, 0, n_partitions - 1);
+            let list = rd::rd_kafka_topic_partition_list_new(0);
+            for (topic, count) in topics.filter(|(_, count)| *count > 0) {
+                let highest = i32::try_from(count - 1).unwrap_or(i32::MAX);
+                let name = rd::rd_kafka_topic_name(topic.as_ptr());
+                rd::rd_kafka_topic_partition_list_add_range(list, name, 0, highest);
+            }
             match order {
                 Order::Pause => {
                     rd::rd_kafka_pause_partitions(self.client.as_ptr(), list);

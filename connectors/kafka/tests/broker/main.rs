@@ -25,5 +25,6 @@ mod positions;
 mod proxy;
 mod records;
 mod round_trip;
+mod routing;
 mod support;
 mod topics;

@@ -122,3 +122,11 @@ fn direct_style_stops_at_the_oversized_record() {
     );
     assert!(told.contains(&to.name) && told.contains("sink_with_errors"), "{told}");
 }
+
+#[test]
+fn record_above_the_client_s_limit_is_set_aside() {
+    let Some(brokers) = broker() else { return };
+    let (from, to) = (filled(&brokers), Topic::new(&brokers, "to", 1));
+    let sink = to.sink().with_max_record_bytes(LIMIT);
+    assert_set_aside(&copy_with_errors(&from, &sink), &to, &[3, 5, 6]);
+}

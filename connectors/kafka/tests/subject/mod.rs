@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use millstream_conformance::{End, Expired, SourceSetup, Start, Subject};
 use millstream_engine::batch::OwnedRecord;
+use millstream_engine::routing::TopicPolicy;
 use millstream_engine::{sink, source};
 use millstream_kafka as kafka;
 
@@ -64,10 +65,30 @@ impl Subject for KafkaSubject {
     }
 
     fn create_topic(&self, n_partitions: u32) -> String {
-        let name = format!("conformance-{:016x}", RandomState::new().hash_one("topic"));
+        let name = self.new_name();
         self.plain().create_topic(&name, n_partitions, MAX_MESSAGE_BYTES);
+        name
+    }
+
+    fn create_topics(&self, n_topics: usize, n_partitions: u32) -> Vec<String> {
+        let names: Vec<_> = (0..n_topics).map(|_| self.new_name()).collect();
+        self.plain().create_topics(&names, n_partitions, MAX_MESSAGE_BYTES);
+        names
+    }
+
+    /// It is deleted at the end, should it be a topic's by then.
+    fn new_name(&self) -> String {
+        let name = format!("conformance-{:016x}", RandomState::new().hash_one("topic"));
         self.topics.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
         name
+    }
+
+    fn records_of(&self, topics: &[String], n_each: usize) -> Vec<Vec<OwnedRecord>> {
+        self.plain().records_of(topics, n_each * topics.len(), self.patience())
+    }
+
+    fn routed_sink(&self, policy: TopicPolicy) -> Option<Box<dyn sink::Sink>> {
+        Some(Box::new(kafka::Sink::routed(self.brokers(), policy).with_batch_bytes(BATCH_BYTES)))
     }
 
     fn produce(&self, topic: &str, partition: u32, records: &[OwnedRecord]) {

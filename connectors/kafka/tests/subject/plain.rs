@@ -1,10 +1,11 @@
 //! Kafka by the plain client: topics, producing and reading back, without a line of the connector.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_executor::block_on;
-use millstream_engine::batch::{Origin, OwnedRecord};
+use millstream_engine::batch::{Origin, OwnedDestination, OwnedRecord};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -59,13 +60,32 @@ impl Plain {
     }
 
     pub(crate) fn create_topic(&self, name: &str, n_partitions: u32, max_message_bytes: usize) {
+        self.create_topics(&[name.to_owned()], n_partitions, max_message_bytes);
+    }
+
+    /// Creates topics, all with one question, and waits until the broker knows them: with many it tells so before it does.
+    pub(crate) fn create_topics(
+        &self,
+        names: &[String],
+        n_partitions: u32,
+        max_message_bytes: usize,
+    ) {
         let n_partitions = i32::try_from(n_partitions).expect("a few partitions");
         let max_message_bytes = max_message_bytes.to_string();
-        let new = NewTopic::new(name, n_partitions, TopicReplication::Fixed(1))
-            .set("max.message.bytes", &max_message_bytes);
-        let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
-        let made = block_on(self.admin.create_topics([&new], &options)).expect("an answer");
+        let new = |name| {
+            NewTopic::new(name, n_partitions, TopicReplication::Fixed(1))
+                .set("max.message.bytes", &max_message_bytes)
+        };
+        let new: Vec<_> = names.iter().map(|name| new(name)).collect();
+        let limit = Some(Duration::from_mins(1));
+        let options = AdminOptions::new().operation_timeout(limit).request_timeout(limit);
+        let made = block_on(self.admin.create_topics(&new, &options)).expect("an answer");
         assert!(made.iter().all(Result::is_ok), "{made:?}");
+        let (consumer, start) = (self.consumer(), Instant::now());
+        while Self::counts(&consumer, names).len() < names.len() {
+            assert!(start.elapsed() < Duration::from_mins(1), "new topics are there in time");
+            consumer.poll(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn delete_topics(&self, names: &[String]) {
@@ -162,6 +182,46 @@ impl Plain {
         }
     }
 
+    /// All records of each topic, partition by partition, read by one consumer; waits until there are `n_expected` in all. They
+    /// are durable already, so that each partition ends once.
+    pub(crate) fn records_of(
+        &self,
+        topics: &[String],
+        n_expected: usize,
+        patience: Duration,
+    ) -> Vec<Vec<OwnedRecord>> {
+        let consumer = self.consumer();
+        let mut list = TopicPartitionList::new();
+        for (topic, n_partitions) in Self::counts(&consumer, topics) {
+            for partition in 0..n_partitions {
+                list.add_partition_offset(&topic, partition, Offset::Beginning).expect("an offset");
+            }
+        }
+        consumer.assign(&list).expect("partitions are assigned");
+        let mut found: BTreeMap<(String, i32), Vec<OwnedRecord>> = BTreeMap::new();
+        let deadline = Instant::now() + patience;
+        let (mut n_records, mut n_ended) = (0, 0);
+        while n_ended < list.count() || (n_records < n_expected && Instant::now() < deadline) {
+            assert!(Instant::now() < deadline + patience, "the end of the topics is reached");
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    let place = (message.topic().to_owned(), message.partition());
+                    found.entry(place).or_default().push(owned(&message));
+                    n_records += 1;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => n_ended += 1,
+                // The client tries again by itself.
+                Some(Err(_)) | None => {}
+            }
+        }
+        let of_topic = |topic: &String| {
+            let first = (topic.clone(), 0);
+            let partitions = found.range(first..).take_while(|((name, _), _)| name == topic);
+            partitions.flat_map(|(_, records)| records.clone()).collect()
+        };
+        topics.iter().map(of_topic).collect()
+    }
+
     fn consumer(&self) -> BaseConsumer {
         ClientConfig::new()
             .set("bootstrap.servers", &self.brokers)
@@ -172,6 +232,18 @@ impl Plain {
             .set("isolation.level", "read_committed")
             .create()
             .expect("a consumer")
+    }
+
+    /// How many partitions each topic has, asked with one question.
+    fn counts(consumer: &BaseConsumer, topics: &[String]) -> Vec<(String, i32)> {
+        let only = (topics.len() == 1).then(|| topics[0].as_str());
+        let metadata = consumer.fetch_metadata(only, Duration::from_secs(30)).expect("an answer");
+        let wanted: BTreeSet<_> = topics.iter().map(String::as_str).collect();
+        let found = metadata.topics().iter().map(|found| (found.name(), found.partitions().len()));
+        found
+            .filter(|(name, n_partitions)| wanted.contains(name) && *n_partitions > 0)
+            .map(|(name, n_partitions)| (name.to_owned(), n_partitions.try_into().expect("a few")))
+            .collect()
     }
 
     fn n_partitions(consumer: &BaseConsumer, topic: &str) -> u32 {
@@ -219,5 +291,6 @@ fn owned(message: &BorrowedMessage<'_>) -> OwnedRecord {
             topic: message.topic().into(),
             partition: u32::try_from(message.partition()).expect("the number of a partition"),
         }),
+        destination: OwnedDestination::default(),
     }
 }

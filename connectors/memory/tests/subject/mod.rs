@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use millstream_conformance::{End, Expired, SourceSetup, Start, Subject};
 use millstream_engine::batch::OwnedRecord;
+use millstream_engine::routing::TopicPolicy;
 use millstream_engine::{sink, source};
 use millstream_memory as memory;
 use millstream_memory::{Broker, Consumer, Full, TopicOptions};
@@ -92,6 +93,16 @@ impl Subject for MemorySubject {
 
     fn sink(&self, topic: &str) -> Option<Box<dyn sink::Sink>> {
         Some(Box::new(memory::Sink::new(&self.broker, topic)))
+    }
+
+    fn routed_sink(&self, policy: TopicPolicy) -> Option<Box<dyn sink::Sink>> {
+        Some(Box::new(memory::Sink::routed(&self.broker, policy)))
+    }
+
+    /// What was written is there at once.
+    fn records_of(&self, topics: &[String], _n_each: usize) -> Vec<Vec<OwnedRecord>> {
+        let all = topics.iter().map(|topic| self.broker.records(topic));
+        all.collect::<Result<_, _>>().expect("the topics exist")
     }
 
     fn small_sink(&self) -> Option<(String, Box<dyn sink::Sink>)> {

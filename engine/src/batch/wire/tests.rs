@@ -7,7 +7,7 @@ use timely::bytes::arc::BytesMut;
 use timely::dataflow::channels::ContainerBytes;
 
 use super::*;
-use crate::batch::OwnedRecord;
+use crate::batch::{OwnedDestination, OwnedRecord};
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..20)
@@ -16,14 +16,17 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 fn record() -> impl Strategy<Value = OwnedRecord> {
     let headers = vec(("[a-z]{0,6}", of(bytes())), 0..3);
     let place = (of(0..i64::MAX), any::<u64>(), of(("[a-z]{0,5}", 0..3_u32)));
-    (of(bytes()), of(bytes()), headers, place).prop_map(
-        |(key, value, headers, (time, position, origin))| OwnedRecord {
+    let destination = (of("[a-z]{0,3}"), of(0..3_u32))
+        .prop_map(|(topic, partition)| OwnedDestination { topic, partition });
+    (of(bytes()), of(bytes()), headers, place, destination).prop_map(
+        |(key, value, headers, (time, position, origin), destination)| OwnedRecord {
             key,
             value,
             headers,
             time,
             position,
             origin: origin.map(|(topic, partition)| Origin::new("test", &topic, partition)),
+            destination,
         },
     )
 }
@@ -57,6 +60,10 @@ proptest! {
             keep >> (index % 64) & 1 == 1
         });
         let read = decode(&written(&batch)).expect("what was written is a batch");
+        let is_kept = |(at, _): &(usize, _)| keep >> ((at + 1) % 64) & 1 == 1;
+        let wanted = records.iter().enumerate().filter(is_kept).map(|(_, r)| &r.destination);
+        let kept = owned(&batch);
+        prop_assert!(wanted.eq(kept.iter().map(|record| &record.destination)));
         prop_assert_eq!(owned(&read), owned(&batch));
         prop_assert_eq!(read.ingest_micros, 77);
         prop_assert_eq!(written(&read), written(&batch));

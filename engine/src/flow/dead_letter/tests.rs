@@ -3,7 +3,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::batch::RecordBatch;
+use crate::batch::{OwnedDestination, RecordBatch};
 
 fn written(error: &ErrorRecord) -> RecordBatch {
     let mut batch = RecordBatch::default();
@@ -53,7 +53,15 @@ fn records() -> impl Strategy<Value = OwnedRecord> {
         let time = time.filter(|millis| *millis != crate::batch::NO_TIME);
         let position = origin.as_ref().map_or(0, |(_, _, _, position)| *position);
         let origin = origin.map(|(connector, topic, at, _)| Origin::new(&connector, &topic, at));
-        OwnedRecord { key, value, headers, time, position, origin }
+        OwnedRecord {
+            key,
+            value,
+            headers,
+            time,
+            position,
+            origin,
+            destination: OwnedDestination::default(),
+        }
     })
 }
 

@@ -1,0 +1,226 @@
+//! The running half of a sink whose records say their topic.
+//!
+//! Records are grouped by topic, so that each topic is locked once per batch; what a full topic does not take is kept aside, one
+//! batch at most, and nothing more is taken until that is gone. Invariant: each record taken is in its topic, among the rejected or
+//! aside, in one of them only.
+
+use std::fmt;
+use std::sync::Arc;
+
+use millstream_engine::Result;
+use millstream_engine::batch::RecordBatch;
+use millstream_engine::routing::{self, Bucket, Chains, TopicPolicy, TopicTable};
+use millstream_engine::sink::{Rejected, Writer, WriterContext};
+
+use crate::append::{Manner, Placing};
+use crate::broker::Broker;
+use crate::topic::Topic;
+
+/// Writes one worker's share to many topics.
+pub(crate) struct MemoryRouter {
+    broker: Broker,
+    topics: TopicTable<Route>,
+    /// By the place of the topic.
+    chains: Chains<usize>,
+    /// Taken, and not in a topic that is full.
+    aside: Aside,
+    cx: WriterContext,
+    /// Counts calls of `write`: the topics of one call are all in use.
+    turn: usize,
+    rejected: Vec<Rejected>,
+    /// The oldest epoch whose confirmation a test holds back.
+    held: Option<u64>,
+}
+
+/// Records that wait for room, all of one epoch.
+#[derive(Default)]
+struct Aside {
+    epoch: u64,
+    batch: RecordBatch,
+}
+
+/// A topic in use.
+struct Route {
+    topic: Arc<Topic>,
+    number: u64,
+    used_in: usize,
+    held: Option<u64>,
+    /// The records of the batch at hand that go here.
+    bucket: Bucket,
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        self.topic.lock().forget_writer(self.number);
+    }
+}
+
+impl MemoryRouter {
+    pub(crate) fn new(broker: Broker, policy: TopicPolicy, cx: WriterContext) -> Self {
+        Self {
+            broker,
+            topics: TopicTable::new(policy, name_rule),
+            chains: Chains::default(),
+            aside: Aside::default(),
+            turn: cx.shard,
+            cx,
+            rejected: Vec::new(),
+            held: None,
+        }
+    }
+
+    /// Where the topic of a record is.
+    #[inline]
+    fn find(&mut self, batch: &RecordBatch, index: usize) -> Result<usize> {
+        let number = batch.topic_number(index).ok_or_else(routing::no_topic)?;
+        match self.topics.found(number) {
+            Some(at) => Ok(at),
+            None => self.enter(number, batch.topic_name(number).unwrap_or_default()),
+        }
+    }
+
+    fn enter(&mut self, number: u32, name: &str) -> Result<usize> {
+        let (turn, creation) = (self.turn, self.topics.policy().creation());
+        let make = |new: &Arc<str>| {
+            let topic = match creation {
+                Some(n_partitions) => self.broker.topic_or_new(new, n_partitions)?,
+                None => self.broker.topic(new)?,
+            };
+            let writer = topic.writer_number();
+            let bucket = Bucket::EMPTY;
+            Ok(Route { topic, number: writer, used_in: turn, held: None, bucket })
+        };
+        let is_idle = |route: &Route| route.used_in != turn && route.held.is_none();
+        let at = self.topics.enter((number, name), make, is_idle)?;
+        self.topics.get_mut(at).used_in = turn;
+        Ok(at)
+    }
+
+    /// Takes records from index `from` on: all of them, in their topics, aside or rejected.
+    fn take(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> Result<()> {
+        self.topics.start_batch(batch);
+        self.chains.start(batch.len());
+        for index in from..batch.len() {
+            match self.find(batch, index) {
+                Ok(at) => {
+                    let bucket = &mut self.topics.get_mut(at).bucket;
+                    self.chains.push(bucket, at, u32::try_from(index).unwrap_or(u32::MAX));
+                }
+                Err(error) => self.reject(epoch, batch, index, error),
+            }
+        }
+        let now = self.broker.unix_millis();
+        let filled = self.chains.take_filled();
+        let outcome = filled.iter().try_for_each(|at| self.append(epoch, batch, *at, now));
+        self.chains.give_back(filled);
+        outcome
+    }
+
+    /// Appends the records that go to one topic.
+    fn append(&mut self, epoch: u64, batch: &RecordBatch, at: usize, now: i64) -> Result<()> {
+        let route = self.topics.get_mut(at);
+        let bucket = std::mem::replace(&mut route.bucket, Bucket::EMPTY);
+        let placing = Placing::ByKey { turn: self.turn };
+        let manner = Manner { placing, now, waiter: Some((route.number, &self.cx.wake)) };
+        let indices = || self.chains.of(bucket).map(|index| index as usize);
+        let appended = route.topic.append(batch, indices(), manner)?;
+        if let Some(left) = appended.left {
+            self.aside.epoch = epoch;
+            for index in indices().skip_while(|index| *index != left) {
+                batch
+                    .get(index)
+                    .into_iter()
+                    .for_each(|record| self.aside.batch.push_record(record));
+            }
+        }
+        if appended.held && appended.n_taken > 0 {
+            let oldest = |held: Option<u64>| Some(held.map_or(epoch, |oldest| oldest.min(epoch)));
+            route.held = oldest(route.held);
+            self.held = oldest(self.held);
+        }
+        for (index, error) in appended.refused {
+            self.reject(epoch, batch, index, error);
+        }
+        Ok(())
+    }
+
+    /// Offers again what is aside; says whether all of it found room.
+    fn clear_aside(&mut self) -> Result<bool> {
+        if self.aside.batch.is_empty() {
+            return Ok(true);
+        }
+        let Aside { epoch, mut batch } = std::mem::take(&mut self.aside);
+        self.turn = self.turn.wrapping_add(1);
+        self.take(epoch, &batch, 0)?;
+        if self.aside.batch.is_empty() {
+            batch.clear();
+            self.aside.batch = batch;
+        }
+        Ok(self.aside.batch.is_empty())
+    }
+
+    #[cold]
+    fn reject(
+        &mut self,
+        epoch: u64,
+        batch: &RecordBatch,
+        index: usize,
+        error: millstream_engine::Error,
+    ) {
+        if let Some(record) = batch.get(index) {
+            self.rejected.push(Rejected { epoch, record: record.to_owned(), error, attempts: 1 });
+            self.cx.wake.wake();
+        }
+    }
+}
+
+/// What the embedded broker takes as the name of a topic.
+pub(crate) fn name_rule(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() { Err("a topic's name is not empty") } else { Ok(()) }
+}
+
+impl Writer for MemoryRouter {
+    fn write(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> Result<usize> {
+        if !self.clear_aside()? {
+            return Ok(from);
+        }
+        self.turn = self.turn.wrapping_add(1);
+        self.take(epoch, batch, from)?;
+        Ok(batch.len())
+    }
+
+    fn poll(&mut self, rejected: &mut Vec<Rejected>) -> Result<()> {
+        self.clear_aside()?;
+        rejected.append(&mut self.rejected);
+        if self.held.is_some() {
+            for route in self.topics.iter_mut().filter(|route| route.held.is_some()) {
+                let mut state = route.topic.lock();
+                if state.planned.holds_confirmations {
+                    state.wake_later(route.number, &self.cx.wake);
+                } else {
+                    route.held = None;
+                }
+            }
+            self.held = self.topics.iter().filter_map(|(_, route)| route.held).min();
+        }
+        Ok(())
+    }
+
+    fn oldest_unconfirmed(&self) -> Option<u64> {
+        let rejected = self.rejected.iter().map(|rejected| rejected.epoch);
+        let aside = Some(self.aside.epoch).filter(|_| !self.aside.batch.is_empty());
+        rejected.chain(self.held).chain(aside).min()
+    }
+
+    fn close(&mut self) {
+        self.topics.clear();
+        self.aside = Aside::default();
+        self.held = None;
+    }
+}
+
+impl fmt::Debug for MemoryRouter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryRouter").field("topics", &self.topics).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,291 @@
+//! The topics that a writer has in use: by the number of a batch, by name, and in the order of their last use.
+//!
+//! A name is looked up once per batch; after that a record finds its topic by two numbers. Invariant: never more topics than the
+//! policy allows, and none is let go of while its writer says that it is in use.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use super::error;
+use super::policy::{NameRule, TopicPolicy};
+use crate::batch::{RecordBatch, hash_name};
+use crate::error::Result;
+
+/// Marks the absence of a topic.
+const NONE: u32 = u32::MAX;
+
+/// Topics in use, each with what its writer keeps of it.
+pub struct TopicTable<T> {
+    policy: TopicPolicy,
+    rule: NameRule,
+    by_name: HashMap<Arc<str>, u32, ByName>,
+    topics: Vec<Place<T>>,
+    /// The ends of the chain of topics by their last use.
+    newest: u32,
+    oldest: u32,
+    /// Where the topics of the batch at hand are, by their number in the batch.
+    of_batch: Vec<u32>,
+}
+
+struct Place<T> {
+    name: Arc<str>,
+    newer: u32,
+    older: u32,
+    value: T,
+}
+
+impl<T> TopicTable<T> {
+    /// An empty table under `policy`, for names that keep to `rule`.
+    pub fn new(policy: TopicPolicy, rule: NameRule) -> Self {
+        Self {
+            policy,
+            rule,
+            by_name: HashMap::with_hasher(ByName),
+            topics: Vec::new(),
+            newest: NONE,
+            oldest: NONE,
+            of_batch: Vec::new(),
+        }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &TopicPolicy {
+        &self.policy
+    }
+
+    /// Begins with a batch: what was found for the one before is no longer known by number.
+    pub fn start_batch(&mut self, batch: &RecordBatch) {
+        self.of_batch.clear();
+        self.of_batch.resize(batch.n_topics(), NONE);
+    }
+
+    /// Where the topic of this number in the batch is, once [`enter`](Self::enter) has found it.
+    #[inline]
+    pub fn found(&self, number: u32) -> Option<usize> {
+        let at = *self.of_batch.get(number as usize)?;
+        (at != NONE).then_some(at as usize)
+    }
+
+    /// Finds the topic of this number and name, or makes it, and says where it is. Where the table is full, the topic that was not
+    /// used for longest gives up its place, if `is_idle`.
+    ///
+    /// # Errors
+    /// *Bad item* when the name is none (`E0115`), is not allowed (`E0116`), or finds no place (`E0117`).
+    pub fn enter(
+        &mut self,
+        (number, name): (u32, &str),
+        make: impl FnOnce(&Arc<str>) -> Result<T>,
+        is_idle: impl Fn(&T) -> bool,
+    ) -> Result<usize> {
+        let at = match self.by_name.get(name).copied() {
+            Some(at) => {
+                self.unlink(at);
+                at
+            }
+            None => self.insert(name, make, is_idle)?,
+        };
+        self.link(at);
+        if let Some(found) = self.of_batch.get_mut(number as usize) {
+            *found = at;
+        }
+        Ok(at as usize)
+    }
+
+    /// What is kept of a topic.
+    #[inline]
+    pub fn get_mut(&mut self, at: usize) -> &mut T {
+        &mut self.topics[at].value
+    }
+
+    /// The same, only to look at.
+    #[inline]
+    pub fn get(&self, at: usize) -> &T {
+        &self.topics[at].value
+    }
+
+    /// What is kept of a topic, and its name.
+    #[inline]
+    pub fn get_named(&mut self, at: usize) -> (&Arc<str>, &mut T) {
+        let place = &mut self.topics[at];
+        (&place.name, &mut place.value)
+    }
+
+    /// Where the topic of this name is.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).map(|at| *at as usize)
+    }
+
+    /// The name of a topic.
+    pub fn name(&self, at: usize) -> &Arc<str> {
+        &self.topics[at].name
+    }
+
+    /// All topics.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &T)> {
+        self.topics.iter().map(|place| (&place.name, &place.value))
+    }
+
+    /// What is kept of all topics.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.topics.iter_mut().map(|place| &mut place.value)
+    }
+
+    /// Lets go of all topics.
+    pub fn clear(&mut self) {
+        self.by_name.clear();
+        self.topics.clear();
+        self.of_batch.fill(NONE);
+        (self.newest, self.oldest) = (NONE, NONE);
+    }
+
+    #[cold]
+    fn insert(
+        &mut self,
+        name: &str,
+        make: impl FnOnce(&Arc<str>) -> Result<T>,
+        is_idle: impl Fn(&T) -> bool,
+    ) -> Result<u32> {
+        (self.rule)(name).map_err(|why| error::invalid(name, why))?;
+        self.policy.check(name)?;
+        let full = self.topics.len() >= self.policy.max_topics();
+        if full && !self.topics.get(self.oldest as usize).is_some_and(|at| is_idle(&at.value)) {
+            return Err(error::too_many(name, self.policy.max_topics()));
+        }
+        let name: Arc<str> = name.into();
+        let place = Place { value: make(&name)?, name, newer: NONE, older: NONE };
+        let at = if full { self.oldest } else { u32::try_from(self.topics.len()).unwrap_or(NONE) };
+        self.by_name.insert(Arc::clone(&place.name), at);
+        if full {
+            self.unlink(at);
+            let before = std::mem::replace(&mut self.topics[at as usize], place);
+            self.by_name.remove(&before.name);
+        } else {
+            self.topics.push(place);
+        }
+        Ok(at)
+    }
+
+    /// Takes a topic out of the chain.
+    fn unlink(&mut self, at: u32) {
+        let Place { newer, older, .. } = self.topics[at as usize];
+        match self.topics.get_mut(newer as usize) {
+            Some(place) => place.older = older,
+            None => self.newest = older,
+        }
+        match self.topics.get_mut(older as usize) {
+            Some(place) => place.newer = newer,
+            None => self.oldest = newer,
+        }
+    }
+
+    /// Puts a topic at the newest end of the chain.
+    fn link(&mut self, at: u32) {
+        let before = std::mem::replace(&mut self.newest, at);
+        match self.topics.get_mut(before as usize) {
+            Some(place) => place.newer = at,
+            None => self.oldest = at,
+        }
+        let place = &mut self.topics[at as usize];
+        (place.newer, place.older) = (NONE, before);
+    }
+}
+
+impl<T> fmt::Debug for TopicTable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n_topics = self.topics.len();
+        f.debug_struct("TopicTable").field("n_topics", &n_topics).finish_non_exhaustive()
+    }
+}
+
+/// Hashes names as batches do.
+#[derive(Clone, Copy)]
+struct ByName;
+
+impl BuildHasher for ByName {
+    type Hasher = NameHasher;
+
+    fn build_hasher(&self) -> NameHasher {
+        NameHasher(0)
+    }
+}
+
+/// The hash of one name; what `str` writes after its bytes adds nothing to it.
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash_name(bytes);
+    }
+
+    #[inline]
+    fn write_u8(&mut self, _end: u8) {}
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::codes;
+
+    fn table(max_topics: usize) -> TopicTable<bool> {
+        let rule: NameRule = |name| if name.is_empty() { Err("it is empty") } else { Ok(()) };
+        TopicTable::new(TopicPolicy::every_topic_of_the_cluster().with_max_topics(max_topics), rule)
+    }
+
+    /// Enters topics that stay in use; says which place each got, or the code of the error.
+    fn entered(table: &mut TopicTable<bool>, names: &[&str]) -> Vec<Result<usize, &'static str>> {
+        let enter = |name: &&str| {
+            let found = table.enter((0, name), |_| Ok(true), |in_use| !in_use);
+            found.map_err(|error| error.code().0)
+        };
+        names.iter().map(enter).collect()
+    }
+
+    #[test]
+    fn topic_used_longest_ago_gives_up_its_place() {
+        let mut table = table(3);
+        assert_eq!(entered(&mut table, &["a", "b", "c", "a"]), [Ok(0), Ok(1), Ok(2), Ok(0)]);
+        assert_eq!(entered(&mut table, &["d"]), [Err(codes::TOO_MANY_TOPICS.0)]);
+        for at in 0..3 {
+            *table.get_mut(at) = false;
+        }
+        assert_eq!(entered(&mut table, &["d", "a", "e"]), [Ok(1), Ok(0), Ok(2)]);
+        let names: Vec<_> = table.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["a", "d", "e"]);
+        assert_eq!(entered(&mut table, &["b"]), [Err(codes::TOO_MANY_TOPICS.0)]);
+        table.clear();
+        assert_eq!(entered(&mut table, &["b", ""]), [Ok(0), Err(codes::INVALID_TOPIC.0)]);
+    }
+
+    #[test]
+    fn topics_are_found_by_number_within_a_batch() {
+        let (mut table, mut batch) = (table(3), RecordBatch::default());
+        for name in ["b", "a"] {
+            let mut writer = batch.writer();
+            writer.topic(name);
+            writer.finish();
+        }
+        entered(&mut table, &["a", "b"]);
+        table.start_batch(&batch);
+        assert_eq!((table.found(0), table.found(1)), (None, None));
+        let found = table.enter((1, "a"), |_| Ok(true), |_| false);
+        assert_eq!((found.ok(), table.found(0), table.found(1)), (Some(0), None, Some(0)));
+        assert_eq!(table.found(2), None);
+    }
+
+    #[test]
+    fn long_name_is_cut_in_its_error() {
+        let mut table = table(1);
+        entered(&mut table, &["a"]);
+        let name = "ü".repeat(200);
+        let refused = table.enter((0, &name), |_| Ok(true), |_| false).unwrap_err().report();
+        assert!(refused.contains(&format!("{:?}…", "ü".repeat(60))), "{refused}");
+    }
+}
