@@ -84,6 +84,7 @@ impl PlainCopy<'_> {
             .set("fetch.max.bytes", "8388608")
             .set("fetch.message.max.bytes", "1048576")
             .set("fetch.queue.backoff.ms", "5")
+            .set("check.crcs", "true")
             .create()
             .expect("the settings are known");
         let mut partitions = TopicPartitionList::new();

@@ -39,6 +39,7 @@ impl RawConsumer {
             ("fetch.max.bytes", "8388608"),
             ("fetch.message.max.bytes", "1048576"),
             ("fetch.queue.backoff.ms", "5"),
+            ("check.crcs", "true"),
         ];
         let config: ClientConfig =
             settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect();

@@ -208,8 +208,8 @@ mod tests {
             faults.iter().any(|fault| fault.report().contains(&format!("\"{key}\"")))
         };
         let source = SourceConfig::new("127.0.0.1:1", "orders");
-        // A default of ours, not a setting: an option may override it.
-        let is_set = |key: &&&str| **key != "reconnect.backoff.max.ms";
+        // Defaults of ours, not settings: an option may override them.
+        let is_set = |key: &&&str| !["reconnect.backoff.max.ms", "check.crcs"].contains(*key);
         for key in source.client_config("name").config_map().keys().filter(is_set) {
             let config = SourceConfig { options: options(&[(key, "1")]), ..source.clone() };
             assert!(taken(&config.faults(), key), "a source refuses {key}");

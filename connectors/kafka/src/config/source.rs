@@ -190,6 +190,8 @@ impl SourceConfig {
     pub(crate) fn client_config(&self, qualified_name: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         set_defaults(&mut config);
+        // As Java's consumers; librdkafka would hand out damaged records in silence.
+        config.set("check.crcs", "true");
         self.options.apply(&mut config);
         let isolation = match self.isolation {
             Isolation::ReadCommitted => "read_committed",

@@ -235,7 +235,7 @@ fn headers_of(record: Record<'_>) -> *mut rd::rd_kafka_headers_t {
     }
     // SAFETY: the new headers are alive; names and values are copied, with their lengths given.
     unsafe {
-        let headers = rd::rd_kafka_headers_new(4);
+        let headers = rd::rd_kafka_headers_new(record.headers().count());
         for header in record.headers() {
             let (value, len) = parts(header.value);
             rd::rd_kafka_header_add(

@@ -49,7 +49,7 @@ fn spoilt_batch_is_told_with_its_place() {
         plain.produce("orders", 0, &[OwnedRecord::of(text)], LONG);
     }
     spoil(&log_folder(own.address()).join("orders-0/00000000000000000000.log"), b"spoilt");
-    let source = Source::new(own.address(), "orders").with_option("check.crcs", "true");
+    let source = Source::new(own.address(), "orders");
     let mut reading = Reading::open(&source, false);
     assert_eq!(reading.take(1)[0].text(), Some("before"));
     let (mut batch, start) = (RecordBatch::default(), Instant::now());
