@@ -5,7 +5,8 @@
 //! looks at what is in flight): a frozen broker costs more than a core. A paused partition is not asked. What is under way stays
 //! so, and records still time out.
 //!
-//! Invariant: nothing stays paused for longer than [`REST`], because a request that is to be sent again needs its partition.
+//! Invariant: nothing stays paused for longer than [`REST`] and the time until the writer is polled next (100 ms at most, see the
+//! sink contract), because a request that is to be sent again needs its partition.
 
 use crate::raw::RawProducer;
 
