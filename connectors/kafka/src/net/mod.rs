@@ -1,0 +1,3 @@
+//! Connections to brokers, for what is not left to librdkafka.
+
+pub(crate) mod exchange;
