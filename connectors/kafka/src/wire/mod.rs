@@ -3,4 +3,13 @@
 //! Source: the protocol guide of Apache Kafka. Requests are written in the last versions without tagged fields, which every broker
 //! since 2.4 understands. Invariant: a length that was read is compared with the bytes that are there before it is used.
 
+pub(crate) mod batch;
 pub(crate) mod codec;
+pub(crate) mod compression;
+pub(crate) mod decode;
+mod lz4_frame;
+pub(crate) mod records;
+mod varint;
+
+#[cfg(test)]
+mod tests;
