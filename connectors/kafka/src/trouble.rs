@@ -62,6 +62,13 @@ impl Trouble {
     }
 }
 
+/// Where TLS went wrong by OpenSSL's own words, and why. With TLS 1.3 our certificate is refused only after the handshake.
+pub(crate) fn classify_tls(words: &str) -> (Cause, String) {
+    let line = format!("SSL handshake failed: {words}");
+    let (cause, reason) = classify(&line, true);
+    (cause, reason.to_owned())
+}
+
 fn classify(text: &str, in_handshake: bool) -> (Cause, &str) {
     // What follows speaks of options that are not ours.
     let ends = [

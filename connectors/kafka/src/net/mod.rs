@@ -1,3 +1,12 @@
 //! Connections to brokers, for what is not left to librdkafka.
 
+pub(crate) mod address;
+mod connect;
+pub(crate) mod dial;
 pub(crate) mod exchange;
+mod failure;
+mod socket;
+pub(crate) mod stream;
+mod tls;
+mod tuning;
+pub(crate) mod versions;
