@@ -1,6 +1,8 @@
 //! Connections to brokers, for what is not left to librdkafka.
 
 pub(crate) mod address;
+pub(crate) mod asker;
+pub(crate) mod backoff;
 mod connect;
 pub(crate) mod dial;
 pub(crate) mod exchange;

@@ -4,3 +4,7 @@
 //! since 2.4 understands. Invariant: a length that was read is compared with the bytes that are there before it is used.
 
 pub(crate) mod codec;
+pub(crate) mod create_topics;
+pub(crate) mod error_code;
+pub(crate) mod metadata;
+pub(crate) mod producer_id;
