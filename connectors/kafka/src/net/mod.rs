@@ -1,10 +1,13 @@
 //! Connections to brokers, for what is not left to librdkafka.
 
 pub(crate) mod address;
+mod bearer;
 mod connect;
 pub(crate) mod dial;
 pub(crate) mod exchange;
 mod failure;
+mod sasl;
+mod scram;
 mod socket;
 pub(crate) mod stream;
 mod tls;
