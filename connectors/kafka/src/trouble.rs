@@ -21,6 +21,8 @@ pub(crate) struct Trouble {
 pub(crate) enum Cause {
     /// On the way there, or after all went well.
     Connection,
+    /// There is no token to log in with.
+    Token,
     /// The broker refused the login.
     Login,
     /// We refuse the broker's certificate.

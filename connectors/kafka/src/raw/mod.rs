@@ -25,7 +25,7 @@ pub(crate) use options::{Refusal, check_option, known_options};
 pub(crate) use producer::{Outgoing, RawProducer};
 pub(crate) use questions::Answered;
 pub(crate) use socket::{SocketOption, set_socket_option};
-pub(crate) use token::{Lease, with_tokens};
+pub(crate) use token::with_tokens;
 pub(crate) use topic::Topic;
 pub(crate) use topics::Described;
 
