@@ -9,6 +9,8 @@
 mod clerk;
 mod exchange;
 mod kept;
+#[cfg(test)]
+mod on_broker;
 mod refusal;
 mod terms;
 #[cfg(test)]

@@ -250,6 +250,16 @@ mod tests {
     }
 
     #[test]
+    fn troubles_of_our_own_connections_count_as_well() {
+        let (clock, listener) = listener();
+        let refused = Trouble::parse(REFUSED).expect("a broker is named");
+        listener.hear_trouble(refused.clone());
+        clock.advance(Duration::from_secs(30));
+        listener.hear_trouble(refused);
+        assert_eq!(reason(listener.lasting_trouble()), "no");
+    }
+
+    #[test]
     fn refusals_far_apart_do_not_last() {
         let (clock, listener) = listener();
         for _ in 0..3 {

@@ -209,3 +209,72 @@ impl Kept {
 fn count(leaders: &[Option<i32>]) -> u32 {
     u32::try_from(leaders.len()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::SinkConfig;
+
+    use super::*;
+
+    fn seen(leaders: &[Option<i32>], terms: &Terms, now: Instant) -> Kept {
+        let mut kept = Kept::new(now);
+        kept.hear(Some(Ok(leaders.to_vec())), terms, now);
+        kept
+    }
+
+    #[test]
+    fn topic_that_is_due_soon_comes_along() {
+        let (terms, now) = (Terms::of(&SinkConfig::new("k:1", "orders")), Instant::now());
+        let kept = seen(&[Some(1)], &terms, now);
+        assert_eq!(kept.due(), now + Duration::from_mins(1));
+        assert!(!kept.may_join(now + Duration::from_secs(53)));
+        assert!(kept.may_join(now + Duration::from_secs(55)));
+    }
+
+    #[test]
+    fn leaders_are_not_looked_up_twice_at_once() {
+        let (terms, now) = (Terms::of(&SinkConfig::new("k:1", "orders")), Instant::now());
+        let mut kept = seen(&[Some(1)], &terms, now);
+        kept.refresh(&terms, now);
+        assert_eq!(kept.due(), now + terms.retry);
+        let later = now + Duration::from_secs(30);
+        let mut other = seen(&[Some(1)], &terms, now);
+        other.refresh(&terms, later);
+        assert_eq!(other.due(), later);
+    }
+
+    #[test]
+    fn long_elections_are_asked_for_less_often() {
+        let (terms, now) = (Terms::of(&SinkConfig::new("k:1", "orders")), Instant::now());
+        let mut kept = seen(&[None], &terms, now);
+        assert_eq!(kept.due(), now + terms.retry);
+        for (passed, wait) in [(400, 200), (1000, 500), (60_000, 1000)] {
+            let later = now + Duration::from_millis(passed);
+            kept.hear(Some(Ok(vec![None])), &terms, later);
+            assert_eq!(kept.due(), later + Duration::from_millis(wait));
+        }
+        kept.hear(Some(Ok(vec![Some(1)])), &terms, now);
+        kept.hear(Some(Ok(vec![None])), &terms, now + Duration::from_hours(1));
+        let next = now + Duration::from_hours(1) + terms.retry;
+        assert_eq!(kept.due(), next, "the next election is another one");
+    }
+
+    #[test]
+    fn topic_is_gone_only_when_it_was_missing_for_long() {
+        let (terms, now) = (Terms::of(&SinkConfig::new("k:1", "orders")), Instant::now());
+        let code = RDKafkaErrorCode::UnknownTopicOrPartition;
+        let after = |kept: &mut Kept, by, seconds| {
+            kept.hear(Some(Err(code)), by, now + Duration::from_secs(seconds))
+        };
+        let mut kept = seen(&[Some(1)], &terms, now);
+        for seconds in [0, 1, 29] {
+            assert_eq!(after(&mut kept, &terms, seconds), Next::Wait);
+        }
+        assert_eq!(kept.hear(Some(Ok(vec![Some(1)])), &terms, now), Next::Wait, "it is back");
+        assert_eq!(after(&mut kept, &terms, 40), Next::Wait);
+        assert_eq!(after(&mut kept, &terms, 69), Next::Wait);
+        let creating = Terms { creation: Some(1), ..terms.clone() };
+        assert_eq!(after(&mut kept, &creating, 70), Next::Create);
+        assert_eq!(after(&mut kept, &terms, 70), Next::Refuse(code));
+    }
+}

@@ -23,8 +23,8 @@ use crate::scripted::Cluster;
 const LONG: Duration = Duration::from_mins(1);
 
 /// Both ends in one, with all that they were told and nobody has looked at.
-struct Ends {
-    control: Control,
+pub(super) struct Ends {
+    pub(super) control: Control,
     listener: Arc<Listener>,
     wake: Wake,
     woken: Receiver<()>,
@@ -33,7 +33,7 @@ struct Ends {
 }
 
 impl Ends {
-    fn new(addresses: &[String], terms: Terms) -> Self {
+    pub(super) fn new(addresses: &[String], terms: Terms) -> Self {
         let (wake_writer, woken) = channel();
         let wake_producer = wake_writer.clone();
         let wake = Wake::new(move || wake_writer.send(()).unwrap_or_default());
@@ -54,7 +54,7 @@ impl Ends {
         Self::new(&cluster.addresses, terms())
     }
 
-    fn ask(&self, topic: &str) {
+    pub(super) fn ask(&self, topic: &str) {
         self.control.ask(&topic.into());
     }
 
@@ -74,14 +74,14 @@ impl Ends {
         }
     }
 
-    fn answer(&mut self, topic: &str) -> Found {
+    pub(super) fn answer(&mut self, topic: &str) -> Found {
         self.until(|ends| {
             let at = ends.answers.iter().position(|(name, _)| name == topic)?;
             Some(ends.answers.remove(at).1)
         })
     }
 
-    fn leaders(&mut self, of: &str) -> Vec<Option<i32>> {
+    pub(super) fn leaders(&mut self, of: &str) -> Vec<Option<i32>> {
         self.until(|ends| {
             let is_it = |news: &News| matches!(news, News::Leaders { topic, .. } if **topic == *of);
             let at = ends.news.iter().position(is_it)?;
@@ -93,7 +93,7 @@ impl Ends {
     }
 
     /// News that are no leaders of a topic.
-    fn other_news(&mut self) -> News {
+    pub(super) fn other_news(&mut self) -> News {
         self.until(|ends| {
             let at = ends.news.iter().position(|news| !matches!(news, News::Leaders { .. }))?;
             Some(ends.news.remove(at))
@@ -101,7 +101,7 @@ impl Ends {
     }
 }
 
-fn asker(addresses: &[String]) -> Asker {
+pub(super) fn asker(addresses: &[String]) -> Asker {
     let address = |text: &String| {
         let (host, port) = text.rsplit_once(':').expect("host:port");
         Address { host: host.to_owned(), port: port.parse().expect("a number"), is_told: false }
@@ -110,7 +110,7 @@ fn asker(addresses: &[String]) -> Asker {
     Asker::new(Arc::new(dialer), "test", addresses.iter().map(address).collect(), 0)
 }
 
-fn terms() -> Terms {
+pub(super) fn terms() -> Terms {
     Terms {
         creation: None,
         patience: Some(LONG),
@@ -295,6 +295,21 @@ fn topic_that_nobody_tells_of_times_out() {
     assert_snapshot!(refusal.error("orders").report(), @r#"E0140 failed to deliver a record to Kafka (topic "orders"): message timed out"#);
     let trouble = ends.listener.trouble().expect("it was told");
     assert_eq!(trouble.reason, "connection refused");
+}
+
+#[test]
+fn what_was_known_of_a_topic_is_believed_while_nobody_answers() {
+    let cluster = Cluster::with_topics(&[("orders", 4)]);
+    let patience = Some(Duration::from_millis(200));
+    let mut ends = Ends::new(&cluster.addresses, Terms { patience, ..terms() });
+    ends.ask("orders");
+    while ends.answer("orders").is_err() {
+        // The machine was busy for longer than that.
+        ends.ask("orders");
+    }
+    cluster.state().down.push(1);
+    ends.ask("orders");
+    assert_eq!(ends.answer("orders"), Ok(4));
 }
 
 #[test]
