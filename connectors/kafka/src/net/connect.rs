@@ -1,5 +1,6 @@
 //! Finds a broker's host and connects to it.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::channel;
@@ -26,12 +27,11 @@ impl Family {
     }
 }
 
-/// Connects to the first address of the host that answers, beginning with the one whose `turn` it is. None of them takes all of the
-/// time that the others need.
+/// Connects to the first address of the host that answers, beginning anywhere: one that answers and is of no use must not be all that
+/// is tried. None of them takes all of the time that the others need.
 pub(super) fn connect(
     address: &Address,
     family: Family,
-    turn: usize,
     deadline: Instant,
 ) -> io::Result<TcpStream> {
     let mut found = look_up(address, deadline)?;
@@ -40,7 +40,8 @@ pub(super) fn connect(
         return Err(io::Error::other("the host has no address that may be used"));
     }
     let n_found = found.len();
-    found.rotate_left(turn % n_found);
+    let random = RandomState::new().hash_one(address) % n_found as u64;
+    found.rotate_left(usize::try_from(random).unwrap_or(0));
     let mut last = io::ErrorKind::TimedOut.into();
     for (n_tried, to) in found.iter().enumerate() {
         let n_left = u32::try_from(n_found - n_tried).unwrap_or(u32::MAX);

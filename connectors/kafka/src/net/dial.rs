@@ -3,7 +3,6 @@
 //! Invariant: a connection is made in the set-up time or not at all, whatever the other side does; nothing secret outlives it.
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::address::Address;
@@ -27,8 +26,6 @@ pub(crate) struct Dialer {
     tuning: Tuning,
     /// Where the login wants tokens.
     bearer: Option<Bearer>,
-    /// Of the addresses that a name stands for, the one to begin with: one that answers and is of no use must not be all that is tried.
-    turn: AtomicUsize,
 }
 
 /// A connection to a broker, in blocking mode and without a timeout.
@@ -53,7 +50,6 @@ impl Dialer {
             client_id: client_id.to_owned(),
             tuning: Tuning::new(&config.options),
             bearer: tokens.map(|tokens| Bearer::new(&tokens.keeper)),
-            turn: AtomicUsize::new(0),
         }
     }
 
@@ -104,8 +100,7 @@ impl Dialer {
 
     /// Connects, and agrees on TLS where it is wanted.
     fn reach(&self, address: &Address, deadline: Instant) -> Result<Stream, Failure> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let tcp = connect(address, self.tuning.family, turn, deadline).and_then(|tcp| {
+        let tcp = connect(address, self.tuning.family, deadline).and_then(|tcp| {
             self.tuning.apply(&tcp)?;
             Ok(tcp)
         });

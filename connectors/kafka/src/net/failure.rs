@@ -72,6 +72,14 @@ impl Failure {
         }
     }
 
+    /// What OpenSSL says of an option.
+    pub(super) fn of_option(key: &str, errors: &ErrorStack) -> Self {
+        Self::new(
+            Cause::Tls,
+            &format!("the option \"{key}\" cannot be used: {}", reason_of(errors)),
+        )
+    }
+
     /// What OpenSSL cannot do with the settings.
     pub(super) fn in_openssl(errors: &ErrorStack) -> Self {
         Self::new(Cause::Tls, reason_of(errors))

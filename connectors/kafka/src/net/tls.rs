@@ -37,7 +37,7 @@ fn connector(tls: &Tls, tuning: &Tuning) -> Result<SslConnector, Failure> {
     if tls.danger_accept_any_certificate {
         builder.set_verify(SslVerifyMode::NONE);
     }
-    tune(&mut builder, tuning).map_err(of_openssl)?;
+    tune(&mut builder, tuning)?;
     if let Some(identity) = &tls.identity {
         show(&mut builder, identity)?;
     }
@@ -56,23 +56,26 @@ fn authorities(tls: &Tls, tuning: &Tuning) -> Result<X509Store, Failure> {
             }
             None => store.set_default_paths()?,
         }
-        if let Some(file) = &tuning.revoked {
-            store.add_lookup(X509Lookup::file())?.load_crl_file(file, SslFiletype::PEM)?;
-            store.set_flags(X509VerifyFlags::CRL_CHECK)?;
-        }
-        Ok(store.build())
+        Ok(store)
     };
-    store().map_err(|errors: ErrorStack| Failure::in_openssl(&errors))
+    let mut store = store().map_err(|errors: ErrorStack| Failure::in_openssl(&errors))?;
+    if let Some(file) = &tuning.revoked {
+        let loaded = store.add_lookup(X509Lookup::file());
+        let loaded = loaded.and_then(|files| files.load_crl_file(file, SslFiletype::PEM));
+        let checked = loaded.and_then(|_| store.set_flags(X509VerifyFlags::CRL_CHECK));
+        checked.map_err(|errors| Failure::of_option("ssl.crl.location", &errors))?;
+    }
+    Ok(store.build())
 }
 
-fn tune(builder: &mut SslConnectorBuilder, tuning: &Tuning) -> Result<(), ErrorStack> {
-    if let Some(ciphers) = &tuning.ciphers {
-        builder.set_cipher_list(ciphers)?;
-    }
-    if let Some(curves) = &tuning.curves {
-        builder.set_groups_list(curves)?;
-    }
-    tuning.signatures.as_ref().map_or(Ok(()), |list| builder.set_sigalgs_list(list))
+fn tune(builder: &mut SslConnectorBuilder, tuning: &Tuning) -> Result<(), Failure> {
+    let set = |key, list: &Option<String>, set: &mut dyn FnMut(&str) -> Result<(), ErrorStack>| {
+        let set = list.as_deref().map_or(Ok(()), set);
+        set.map_err(|errors| Failure::of_option(key, &errors))
+    };
+    set("ssl.cipher.suites", &tuning.ciphers, &mut |list| builder.set_cipher_list(list))?;
+    set("ssl.curves.list", &tuning.curves, &mut |list| builder.set_groups_list(list))?;
+    set("ssl.sigalgs.list", &tuning.signatures, &mut |list| builder.set_sigalgs_list(list))
 }
 
 /// Shows our certificate to a broker that asks for one, with those that lead to an authority. OpenSSL wipes the key after use.

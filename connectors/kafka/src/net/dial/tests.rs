@@ -6,9 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use insta::assert_snapshot;
+use millstream_engine::Secret;
 
 use super::*;
-use crate::config::Options;
+use crate::config::{Options, Tokens};
+use crate::net::connect::Family;
 use crate::trouble::Cause;
 
 /// Longer than anything here takes on a busy machine.
@@ -84,6 +86,66 @@ fn answer_makes_a_connection() {
     let mut connection = dialed.expect("it is let in");
     assert_eq!(connection.versions.highest(0, 3..=11), Some(9));
     assert_eq!(connection.stream.read(&mut [0]).expect("it has hung up"), 0);
+}
+
+#[test]
+fn all_addresses_of_a_name_are_tried() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let address = Address { host: "localhost".to_owned(), port, is_told: false };
+    let deadline = || Instant::now() + LONG;
+    // Where the name stands for two addresses, half of these begin with the one that refuses.
+    for family in [Family::Any, Family::Any, Family::Any, Family::Any, Family::V4] {
+        connect(&address, family, deadline()).expect("one of them takes it");
+    }
+    connect(&address, Family::V6, deadline()).expect_err("nobody is there");
+    let past = connect(&address, Family::Any, Instant::now()).expect_err("there is no time");
+    assert_eq!(past.kind(), io::ErrorKind::TimedOut);
+}
+
+#[test]
+fn what_is_missing_for_a_login_is_told() {
+    let dial = |login| {
+        let security = Security::default().with_login(login);
+        let mut config = SinkConfig::new("", "orders").with_setup_millis(1000);
+        config.security = security.clone();
+        let address = Address { host: "127.0.0.1".to_owned(), port: 1, is_told: false };
+        let trouble = Dialer::new(&config, "net").dial(&address).expect_err("it is missing");
+        trouble.error_at_once("127.0.0.1:1", &security).report()
+    };
+    let tokens = Tokens::from_supplier(|| Err("the provider is away".into()));
+    assert_snapshot!(dial(Login::oauth_bearer(tokens)), @r"
+    E0122 failed to log in to Kafka at 127.0.0.1:1: there is no token: the provider is away
+    It is asked for again, from 1 s up to 30 s after the last time.
+    ");
+    let gone = Secret::from_file("/no/such/password");
+    assert_snapshot!(dial(Login::plain("orders", gone)), @r#"
+    E0120 failed to log in to Kafka at 127.0.0.1:1 as user "orders" by PLAIN: failed to read a secret from the file /no/such/password: No such file or directory (os error 2)
+    The password is from the file /no/such/password.
+    "#);
+    let strange = Secret::new("canary\0");
+    assert_snapshot!(dial(Login::plain("orders", strange)), @r#"
+    E0120 failed to log in to Kafka at 127.0.0.1:1 as user "orders" by PLAIN: the name of the user or the password has a zero byte
+    The password is given by the program.
+    "#);
+}
+
+#[test]
+fn settings_of_tls_that_are_of_no_use_are_told() {
+    let told = |key: &str, value: &str| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let to = listener.local_addr().expect("it is bound");
+        let mut config = SinkConfig::new("", "orders");
+        config.security = Security::tls();
+        config.options = Options([(key.to_owned(), value.to_owned())].into());
+        let trouble = Dialer::new(&config, "net").dial(&at(to)).expect_err("it is of no use");
+        assert_eq!(trouble.cause, Cause::Tls);
+        trouble.reason
+    };
+    for key in ["ssl.cipher.suites", "ssl.curves.list", "ssl.sigalgs.list", "ssl.crl.location"] {
+        let start = format!("the option \"{key}\" cannot be used: ");
+        assert!(told(key, "/none/such").starts_with(&start), "{}", told(key, "/none/such"));
+    }
 }
 
 #[test]
