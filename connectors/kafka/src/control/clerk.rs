@@ -85,14 +85,11 @@ impl Clerk {
             let now = Instant::now();
             self.accept(wishes, now);
             self.give_up_late(now);
-            if self.rest_until <= now {
-                match self.look_around(now) {
-                    Ok(()) => self.backoff.reset(),
-                    Err(trouble) => {
-                        self.listener.hear_trouble(trouble);
-                        self.rest_until = Instant::now() + self.backoff.next();
-                    }
-                }
+            if self.rest_until <= now
+                && let Err(trouble) = self.look_around(now)
+            {
+                self.listener.hear_trouble(trouble);
+                self.rest_until = Instant::now() + self.backoff.next();
             }
             self.publish();
             until = self.next_look();
@@ -142,6 +139,7 @@ impl Clerk {
         }
         let names: Vec<&str> = due.iter().map(|topic| &**topic).collect();
         let told = self.asker.topics(&names)?;
+        self.backoff.reset();
         self.take_in(due, told)
     }
 
@@ -252,6 +250,7 @@ impl Clerk {
 
     fn get_producer_id(&mut self) -> Result<(), Trouble> {
         let given = self.asker.producer_id()?;
+        self.backoff.reset();
         let is_final = match given {
             Ok(_) => true,
             Err(code) => is_denied(code),
