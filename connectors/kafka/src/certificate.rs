@@ -90,6 +90,7 @@ pub(crate) fn expired(identity: &Identity) -> Option<String> {
 /// For several times `wait` at most: connecting to each address, then each read.
 pub(crate) fn inspect(address: &str, tls: &Tls, wait: Duration) -> Option<Fault> {
     let (host, _port) = address.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
     let seen = Arc::new(Mutex::new(None));
     let note = Arc::clone(&seen);
     let mut builder = SslConnector::builder(SslMethod::tls_client()).ok()?;

@@ -11,7 +11,8 @@ use millstream_engine::error::{Error, ErrorKind, Result, codes};
 use millstream_engine::runtime::Wake;
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::error::{from_code, not_delivered, unknown_topic};
+use crate::control::{Found, Refusal, is_lasting, is_unknown};
+use crate::error::unknown_topic;
 use crate::raw::{Answered, Client};
 
 /// Topics of one question at most: the answer stays well below what a broker sends at once.
@@ -31,39 +32,6 @@ const SETTLING: Duration = Duration::from_millis(50);
 
 /// How long the names of all topics are kept, which suggestions are made from.
 const NAMES: Duration = Duration::from_secs(30);
-
-/// The number of a topic's partitions, or why it cannot be written.
-pub(crate) type Found = Result<u32, Refusal>;
-
-/// Why a topic cannot be written; every record to it is told so.
-#[derive(Clone, Debug)]
-pub(crate) struct Refusal {
-    code: RDKafkaErrorCode,
-    hint: Option<Arc<str>>,
-}
-
-impl Refusal {
-    /// The error of one record.
-    pub(crate) fn error(&self, topic: &str) -> Error {
-        let error = if is_unknown(self.code) {
-            unknown_topic(topic, std::iter::empty())
-        } else if self.code == RDKafkaErrorCode::MessageTimedOut {
-            not_delivered(self.code, topic)
-        } else {
-            from_code(self.code, "look up the topic of a record").at_topic(topic)
-        };
-        match &self.hint {
-            Some(hint) => error.with_hint(&**hint),
-            None => error,
-        }
-    }
-}
-
-impl From<RDKafkaErrorCode> for Refusal {
-    fn from(code: RDKafkaErrorCode) -> Self {
-        Self { code, hint: None }
-    }
-}
 
 /// The writer's end. The thread ends when it is dropped.
 pub(crate) struct Directory {
@@ -242,8 +210,8 @@ impl Search {
                 Next::Again
             }
             Some(Err(code)) if is_unknown(code) => {
-                let hint = Some(self.suggestion(&question.topic));
-                Next::Answer(Err(Refusal { code, hint }))
+                let hint = self.suggestion(&question.topic);
+                Next::Answer(Err(Refusal::unknown(code, hint)))
             }
             Some(Err(code)) if is_lasting(code) => Next::Answer(Err(code.into())),
             Some(Ok(_) | Err(_)) | None => Next::Again,
@@ -301,18 +269,4 @@ impl Search {
         self.shared.pause(pause);
         self.shared.lock().questions.extend(again);
     }
-}
-
-fn is_unknown(code: RDKafkaErrorCode) -> bool {
-    matches!(code, RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition)
-}
-
-/// Whether asking again will not help.
-fn is_lasting(code: RDKafkaErrorCode) -> bool {
-    matches!(
-        code,
-        RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed
-            | RDKafkaErrorCode::InvalidTopic
-    )
 }

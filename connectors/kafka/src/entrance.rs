@@ -13,6 +13,7 @@ use rdkafka::consumer::Consumer as _;
 
 use crate::config::{Login, Security};
 use crate::raw::RawConsumer;
+use crate::verdict::no_token;
 
 /// How long the client's own messages wait until they are looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -96,10 +97,7 @@ fn is_loopback(brokers: &str) -> bool {
 /// The error when nothing was heard at all: there is no token, or no answer.
 fn unanswered(raw: &RawConsumer, brokers: &str) -> Error {
     if let Some(reason) = raw.listener().keeper().and_then(|keeper| keeper.trouble()) {
-        let what = format!("log in to Kafka at {brokers}: there is no token");
-        return Error::new(ErrorKind::Unavailable, codes::NO_TOKEN, what)
-            .with_source(reason)
-            .with_hint("It is asked for again, from 1 s up to 30 s after the last time.");
+        return no_token(brokers, reason);
     }
     let what = format!("reach Kafka at {brokers}");
     Error::new(ErrorKind::Unavailable, codes::UNREACHABLE, what).with_source("it does not answer")

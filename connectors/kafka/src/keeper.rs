@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use millstream_engine::clock::{SharedClock, SystemClock};
 
 use crate::config::{Token, TokenSupplier};
-use crate::raw::Lease;
 
 /// The first pause after an error of the supplier, which doubles up to [`LONGEST_PAUSE`], and the shortest after a token.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -22,6 +21,15 @@ const HURRIED_PAUSE: Duration = Duration::from_secs(5);
 /// No token counts as good for longer.
 const LONGEST_LIFETIME: Duration = Duration::from_hours(365 * 24);
 
+/// Somebody who is given each new token: a client of librdkafka's, or whoever makes connections of ours.
+pub(crate) trait Recipient: Send + Sync {
+    /// Whether it still wants tokens.
+    fn is_open(&self) -> bool;
+
+    /// Takes a token; or says why it cannot, without showing it.
+    fn set_token(&self, value: &str, end_unix_millis: i64) -> Result<(), String>;
+}
+
 /// The supplier of tokens, and the clients that want them.
 pub(crate) struct Keeper {
     supplier: Box<dyn TokenSupplier>,
@@ -33,7 +41,7 @@ pub(crate) struct Keeper {
 
 #[derive(Default)]
 struct State {
-    clients: Vec<Weak<Lease>>,
+    clients: Vec<Weak<dyn Recipient>>,
     /// Whether a thread keeps them supplied.
     is_running: bool,
     current: Option<Current>,
@@ -59,16 +67,17 @@ impl Keeper {
     }
 
     /// Keeps one client more supplied, as long as it lives.
-    pub(crate) fn join(self: &Arc<Self>, client: &Arc<Lease>) {
+    pub(crate) fn join<R: Recipient + 'static>(self: &Arc<Self>, client: &Arc<R>) {
         let mut state = self.lock();
         let fresh = state
             .current
             .clone()
             .filter(|current| self.clock.unix_millis() < current.end_unix_millis);
         if let Some(current) = fresh {
-            state.trouble = current.give(client).err().or(state.trouble.take());
+            state.trouble = current.give(&**client).err().or(state.trouble.take());
         }
-        state.clients.push(Arc::downgrade(client));
+        let client: Arc<dyn Recipient> = Arc::<R>::clone(client);
+        state.clients.push(Arc::downgrade(&client));
         if state.is_running {
             return;
         }
@@ -135,7 +144,7 @@ impl Keeper {
         let current =
             Current { token, end_unix_millis: self.clock.unix_millis().saturating_add(millis) };
         for client in state.clients() {
-            current.give(&client)?;
+            current.give(&*client)?;
         }
         state.current = Some(current);
         state.trouble = None;
@@ -168,7 +177,7 @@ impl Keeper {
 
 impl State {
     /// The clients that live.
-    fn clients(&mut self) -> Vec<Arc<Lease>> {
+    fn clients(&mut self) -> Vec<Arc<dyn Recipient>> {
         let living = self.clients.iter().filter_map(Weak::upgrade);
         let living: Vec<_> = living.filter(|client| client.is_open()).collect();
         self.clients = living.iter().map(Arc::downgrade).collect();
@@ -182,7 +191,7 @@ impl State {
 }
 
 impl Current {
-    fn give(&self, client: &Lease) -> Result<(), String> {
+    fn give(&self, client: &dyn Recipient) -> Result<(), String> {
         let value = self.token.value.reveal().map_err(|error| error.report())?;
         client.set_token(value.as_str(), self.end_unix_millis)
     }

@@ -4,6 +4,8 @@ mod admin;
 mod certificate;
 mod config;
 mod consumer;
+#[cfg_attr(not(test), expect(dead_code, reason = "until the producer uses it"))]
+mod control;
 mod directory;
 mod entrance;
 mod error;
@@ -24,6 +26,8 @@ mod reader;
 mod receipts;
 mod route;
 mod router;
+#[cfg(test)]
+mod scripted;
 mod sink;
 mod slots;
 mod source;
@@ -34,7 +38,7 @@ mod trouble;
 mod unsecured;
 mod verdict;
 mod watch;
-#[expect(dead_code, reason = "until the producer uses it")]
+#[cfg_attr(not(test), expect(dead_code, reason = "until the producer uses it"))]
 mod wire;
 mod writer;
 

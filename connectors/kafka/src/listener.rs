@@ -106,7 +106,20 @@ impl Listener {
 
     /// An error that the client retries by itself.
     pub(crate) fn hear(&self, text: &str) {
-        self.note(text);
+        if let Some(trouble) = Trouble::parse(text) {
+            self.note(trouble);
+        }
+        self.tell(text);
+    }
+
+    /// A broker that could not be reached, and is tried again.
+    pub(crate) fn hear_trouble(&self, trouble: Trouble) {
+        let text = format!("{}: {}", trouble.address, trouble.reason);
+        self.note(trouble);
+        self.tell(&text);
+    }
+
+    fn tell(&self, text: &str) {
         let mut heard = self.lock();
         let now = self.clock.micros();
         if now < heard.quiet_until {
@@ -141,7 +154,9 @@ impl Listener {
             }
             4..=6 if facility == "FAIL" => {
                 // It is told by no error event.
-                self.note(text);
+                if let Some(trouble) = Trouble::parse(text) {
+                    self.note(trouble);
+                }
                 tracing::debug!(step = %self.step, "Kafka client: {text}");
             }
             ..=3 => tracing::error!(step = %self.step, "Kafka client: {facility} {text}"),
@@ -156,8 +171,7 @@ impl Listener {
     }
 
     /// Keeps a reason. A refusal is not forgotten for something that may pass, as long as it may go on.
-    fn note(&self, text: &str) {
-        let Some(trouble) = Trouble::parse(text) else { return };
+    fn note(&self, trouble: Trouble) {
         let (now, mut heard) = (self.clock.micros(), self.lock());
         let goes_on = heard.refused.filter(|(_, last)| now - last < REFUSAL_MICROS);
         if trouble.is_lasting() {
@@ -232,6 +246,16 @@ mod tests {
         assert_eq!(listener.lasting_trouble(), None, "a new password may be on its way");
         clock.advance(Duration::from_secs(10));
         listener.hear(REFUSED);
+        assert_eq!(reason(listener.lasting_trouble()), "no");
+    }
+
+    #[test]
+    fn troubles_of_our_own_connections_count_as_well() {
+        let (clock, listener) = listener();
+        let refused = Trouble::parse(REFUSED).expect("a broker is named");
+        listener.hear_trouble(refused.clone());
+        clock.advance(Duration::from_secs(30));
+        listener.hear_trouble(refused);
         assert_eq!(reason(listener.lasting_trouble()), "no");
     }
 

@@ -5,7 +5,7 @@
 use millstream_engine::batch::RecordBatch;
 use millstream_engine::routing::Bucket;
 
-use crate::directory::Refusal;
+use crate::control::Refusal;
 use crate::partitioner::Chooser;
 use crate::raw::Topic;
 use crate::slots::is_later;

@@ -13,7 +13,7 @@ use millstream_engine::sink::{Rejected, Writer, WriterContext};
 use rdkafka::ClientConfig;
 
 use crate::config::{Security, SinkConfig};
-use crate::directory::Found;
+use crate::control::Found;
 use crate::link::Link;
 use crate::outbox::{Job, Known, Outbox, Target, goes_alone};
 use crate::partitioner::Chooser;

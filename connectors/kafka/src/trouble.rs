@@ -21,6 +21,8 @@ pub(crate) struct Trouble {
 pub(crate) enum Cause {
     /// On the way there, or after all went well.
     Connection,
+    /// There is no token to log in with.
+    Token,
     /// The broker refused the login.
     Login,
     /// We refuse the broker's certificate.
@@ -60,6 +62,13 @@ impl Trouble {
     pub(crate) fn is_lasting(&self) -> bool {
         matches!(self.cause, Cause::Login | Cause::BrokersCertificate | Cause::OwnCertificate)
     }
+}
+
+/// Where TLS went wrong by OpenSSL's own words, and why. With TLS 1.3 our certificate is refused only after the handshake.
+pub(crate) fn classify_tls(words: &str) -> (Cause, String) {
+    let line = format!("SSL handshake failed: {words}");
+    let (cause, reason) = classify(&line, true);
+    (cause, reason.to_owned())
 }
 
 fn classify(text: &str, in_handshake: bool) -> (Cause, &str) {

@@ -32,6 +32,7 @@ impl Trouble {
     fn told(self, brokers: &str, security: &Security, fault: Option<Fault>) -> Error {
         match self.cause {
             Cause::Connection => self.unreachable(brokers),
+            Cause::Token => no_token(brokers, self.reason),
             Cause::Login => self.bad_login(security),
             Cause::BrokersCertificate => self.distrusted(fault),
             Cause::OwnCertificate => self.own_certificate(security.tls.as_ref()),
@@ -152,6 +153,14 @@ impl Trouble {
     fn denied(self, code: Code, what: &str, hint: &str) -> Error {
         Error::new(ErrorKind::Denied, code, what).with_source(self.reason).with_hint(hint)
     }
+}
+
+/// The error when the login wants a token and there is none.
+pub(crate) fn no_token(brokers: &str, reason: String) -> Error {
+    let what = format!("log in to Kafka at {brokers}: there is no token");
+    Error::new(ErrorKind::Unavailable, codes::NO_TOKEN, what)
+        .with_source(reason)
+        .with_hint("It is asked for again, from 1 s up to 30 s after the last time.")
 }
 
 /// Who logs in, to read on in a sentence.

@@ -139,15 +139,19 @@ impl Security {
         }
     }
 
-    /// Adds what librdkafka has to know. The secrets are in `config` from then on.
-    pub(crate) fn apply(&self, config: &mut ClientConfig) -> Result<()> {
-        let protocol = match (&self.tls, &self.login) {
+    /// Kafka's name for how a listener is reached.
+    pub(crate) fn protocol(&self) -> &'static str {
+        match (&self.tls, &self.login) {
             (None, None) => "plaintext",
             (Some(_), None) => "ssl",
             (None, Some(_)) => "sasl_plaintext",
             (Some(_), Some(_)) => "sasl_ssl",
-        };
-        config.set("security.protocol", protocol);
+        }
+    }
+
+    /// Adds what librdkafka has to know. The secrets are in `config` from then on.
+    pub(crate) fn apply(&self, config: &mut ClientConfig) -> Result<()> {
+        config.set("security.protocol", self.protocol());
         if let Some(login) = &self.login {
             login.apply(config)?;
         }

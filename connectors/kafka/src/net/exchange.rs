@@ -42,7 +42,16 @@ pub(crate) fn exchange(
     begin_request(&mut request, kind, correlation, client_id);
     write(&mut request);
     end_request(&mut request, 0);
-    stream.write_all(&request)?;
+    ask(stream, &request, correlation)
+}
+
+/// As [`exchange`], with a request that is written already.
+pub(crate) fn ask(
+    stream: &mut (impl Read + Write),
+    request: &[u8],
+    correlation: i32,
+) -> io::Result<Vec<u8>> {
+    stream.write_all(request)?;
     stream.flush()?;
     let mut head = [0; 8];
     stream.read_exact(&mut head)?;

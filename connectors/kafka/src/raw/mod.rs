@@ -1,4 +1,5 @@
-//! The only place that calls librdkafka's C functions: the batch paths, which the safe wrapper lacks, behind safe types.
+//! The only place that calls C functions: librdkafka's batch paths, which the safe wrapper lacks, behind safe types, and what the
+//! standard library does not set on a socket.
 //!
 //! Used by the consumer and the producer of this package. Invariant: every pointer is owned by exactly one type here, which lets
 //! go of it before the client that it belongs to.
@@ -12,6 +13,7 @@ mod options;
 mod producer;
 mod questions;
 mod queue;
+mod socket;
 mod token;
 mod topic;
 mod topics;
@@ -22,7 +24,8 @@ pub(crate) use message::Message;
 pub(crate) use options::{Refusal, check_option, known_options};
 pub(crate) use producer::{Outgoing, RawProducer};
 pub(crate) use questions::Answered;
-pub(crate) use token::{Lease, with_tokens};
+pub(crate) use socket::{SocketOption, set_socket_option};
+pub(crate) use token::with_tokens;
 pub(crate) use topic::Topic;
 pub(crate) use topics::Described;
 

@@ -9,24 +9,24 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::text;
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, Recipient};
 
 /// A client as whoever has tokens for it sees it: it may be gone.
-pub(crate) struct Lease(Mutex<Option<NonNull<rd::rd_kafka_t>>>);
+struct Lease(Mutex<Option<NonNull<rd::rd_kafka_t>>>);
 
 // SAFETY: librdkafka's handle may be used by any thread; the mutex keeps it alive while it is used.
 unsafe impl Send for Lease {}
 // SAFETY: as above.
 unsafe impl Sync for Lease {}
 
-impl Lease {
+impl Recipient for Lease {
     /// Whether the client is still there.
-    pub(crate) fn is_open(&self) -> bool {
+    fn is_open(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Gives a token, unless the client is gone.
-    pub(crate) fn set_token(&self, value: &str, end_unix_millis: i64) -> Result<(), String> {
+    fn set_token(&self, value: &str, end_unix_millis: i64) -> Result<(), String> {
         let client = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(client) = *client else { return Ok(()) };
         let value = CString::new(value).map_err(|_zero| "it has a zero byte".to_owned())?;

@@ -6,8 +6,12 @@
 pub(crate) mod batch;
 pub(crate) mod codec;
 pub(crate) mod compression;
+pub(crate) mod create_topics;
 pub(crate) mod decode;
+pub(crate) mod error_code;
 mod lz4_frame;
+pub(crate) mod metadata;
+pub(crate) mod producer_id;
 pub(crate) mod records;
 mod varint;
 
