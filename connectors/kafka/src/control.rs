@@ -24,7 +24,7 @@ use rdkafka::types::RDKafkaErrorCode;
 
 use self::clerk::{Clerk, Wakes};
 use self::exchange::Shared;
-pub(crate) use self::refusal::{Found, Refusal, is_lasting, is_unknown};
+pub(crate) use self::refusal::{Found, Refusal, is_unknown};
 pub(crate) use self::terms::Terms;
 use crate::listener::Listener;
 use crate::net::address::Address;

@@ -4,18 +4,14 @@ mod admin;
 mod certificate;
 mod config;
 mod consumer;
-#[cfg_attr(not(test), expect(dead_code, reason = "until the producer uses it"))]
 mod control;
-mod directory;
 mod entrance;
 mod error;
 mod finder;
 mod group;
 mod keeper;
 mod lanes;
-mod link;
 mod listener;
-#[expect(dead_code, reason = "until the producer uses it")]
 mod net;
 mod outbox;
 mod partitioner;
@@ -31,14 +27,12 @@ mod scripted;
 mod sink;
 mod slots;
 mod source;
-mod stall;
 mod topic_name;
 mod topics;
 mod trouble;
 mod unsecured;
 mod verdict;
 mod watch;
-#[cfg_attr(not(test), expect(dead_code, reason = "until the producer uses it"))]
 mod wire;
 mod writer;
 

@@ -1,244 +1,220 @@
-//! What writers have in common, to one topic or to many: the bound of the queue, handing records over, and what was refused.
+//! What writers have in common, to one topic or to many: the bound of the queue, the way to the producer, and what was refused.
 //!
-//! Invariant: every record counted as taken is settled once, by its report or by being refused here.
+//! Invariant: every record counted as taken is settled once, by what the producer tells or by being rejected here.
 
-use millstream_engine::batch::{Record, RecordBatch};
-use millstream_engine::error::{Error, ErrorKind, codes};
+use std::sync::Arc;
+
+use millstream_engine::batch::{OwnedDestination, OwnedRecord, Record, RecordBatch};
+use millstream_engine::error::{Error, ErrorKind, Result, codes};
 use millstream_engine::sink::{Rejected, WriterContext};
 use rdkafka::types::RDKafkaErrorCode;
 
-use crate::config::SinkConfig;
+use crate::config::{Security, SinkConfig};
+use crate::control::{Control, Terms};
 use crate::error::{from_code, is_refusal, name_user, not_delivered};
-use crate::raw::{Outgoing, RawProducer, Topic};
-use crate::slots::Tag;
+use crate::listener::Listener;
+use crate::net::address::Address;
+use crate::net::asker::Asker;
+use crate::net::dial::Dialer;
+use crate::producer::{Done, Failure, Filling, GivenUp, Producer, Run, Ways};
+use crate::slots::Slots;
+use crate::wire::decode::Read;
 
-/// Hands records to a client, within the bounds of a writer.
+/// Hands records to a producer, within the bounds of a writer.
 pub(crate) struct Outbox {
-    max_records: usize,
-    max_bytes: usize,
-    pub(crate) cx: WriterContext,
-    /// Kept for its memory.
-    outgoing: Vec<Outgoing<'static>>,
+    producer: Producer,
+    pub(crate) control: Arc<Control>,
+    listener: Arc<Listener>,
+    pub(crate) books: Books,
+    done: Vec<Done>,
 }
 
-/// Records that are taken, and where their epoch is counted.
+/// What is counted and bounded, apart from the producer so that both can be used at once.
+pub(crate) struct Books {
+    pub(crate) cx: WriterContext,
+    pub(crate) slots: Slots,
+    max_records: usize,
+    max_bytes: usize,
+    max_record_bytes: usize,
+    security: Security,
+}
+
+/// A batch of the engine on its way, and where its epoch is counted.
+#[derive(Clone, Copy)]
 pub(crate) struct Job<'b> {
     pub(crate) batch: &'b RecordBatch,
     pub(crate) epoch: u64,
     pub(crate) slot: u32,
 }
 
-/// Where records go.
-#[derive(Clone, Copy)]
-pub(crate) struct Target<'t> {
-    pub(crate) topic: &'t Topic,
-    pub(crate) name: &'t str,
-    pub(crate) partition: u32,
-}
-
-/// What the client knows of a partition that records were handed over for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Known {
-    Yes,
-    /// The topic or the partition is gone, or never was: its number should be asked for again.
-    No,
-}
-
 impl Outbox {
-    pub(crate) fn new(config: &SinkConfig, cx: WriterContext) -> Self {
-        Self {
+    /// Starts a producer, and the thread that looks topics up for it.
+    pub(crate) fn open(config: &SinkConfig, cx: WriterContext) -> Result<Self> {
+        let name = cx.open.qualified_name();
+        let client_id = config.client_id.as_deref().unwrap_or(&name);
+        let security = &config.security;
+        let listener = Listener::new(&cx.open.step, Arc::clone(&cx.open.clock), security);
+        let (dialer, listener) = (Arc::new(Dialer::new(config, client_id)), Arc::new(listener));
+        let bootstrap = Address::parse_list(&config.brokers, security)?;
+        let asker = Asker::new(Arc::clone(&dialer), client_id, bootstrap, cx.shard);
+        let control = |wake_io| {
+            let (terms, wake) = (Terms::of(config), cx.wake.clone());
+            let control = Control::start(asker, terms, Arc::clone(&listener), wake, wake_io);
+            control.map(Arc::new).map_err(|error| error.at_step(&cx.open.step))
+        };
+        let (producer, control) =
+            Producer::start(config, client_id, (&dialer, &listener), &cx, control)?;
+        let books = Books {
+            slots: Slots::default(),
             max_records: config.queue_records,
             max_bytes: config.queue_bytes,
+            max_record_bytes: config.max_record_bytes,
+            security: config.security.clone(),
             cx,
-            outgoing: Vec::new(),
-        }
+        };
+        Ok(Self { producer, control, listener, books, done: Vec::new() })
     }
 
-    /// The index of the first record that the queue has no room for, and the bytes of those before. A record that is larger than
-    /// the whole queue goes alone.
-    pub(crate) fn admit(
-        &self,
-        raw: &RawProducer,
-        batch: &RecordBatch,
-        from: usize,
-    ) -> (usize, usize) {
-        let (n_records, queued) = raw.slots(|slots| (slots.n_records(), slots.n_bytes()));
-        let room = self.max_records.saturating_sub(n_records).min(batch.len() - from);
-        let bytes_left = self.max_bytes.saturating_sub(queued);
-        let mut n_bytes = 0;
-        for index in from..from + room {
-            let size = batch.get(index).map_or(0, size_of_record);
-            if n_bytes + size > bytes_left && (n_records > 0 || index > from) {
-                return (index, n_bytes);
-            }
-            n_bytes += size;
-        }
-        (from + room, n_bytes)
+    /// The producer, to put records down, and the books to count them in.
+    pub(crate) fn fill(&mut self) -> (Filling<'_>, &mut Books) {
+        let now = self.books.cx.open.clock.unix_millis();
+        (self.producer.fill(now), &mut self.books)
     }
 
-    /// Counts records of a batch as taken.
-    pub(crate) fn take<'b>(
-        raw: &RawProducer,
-        epoch: u64,
-        batch: &'b RecordBatch,
-        (n_records, n_bytes): (usize, usize),
-    ) -> Job<'b> {
-        let slot = raw.slots(|slots| {
-            let slot = slots.open(epoch);
-            slots.take(slot, n_records, n_bytes);
-            slot
-        });
-        Job { batch, epoch, slot }
+    /// Opens the ways to the first `n_partitions` partitions of a topic.
+    pub(crate) fn open_ways(&self, topic: &Arc<str>, n_partitions: u32) -> Ways {
+        let mut ways = self.producer.ways(topic, &self.control);
+        ways.grow(n_partitions);
+        ways
     }
 
-    /// Hands records of one partition over, in their order; they have neither headers nor a time.
-    pub(crate) fn hand_over<'b>(
-        &mut self,
-        raw: &RawProducer,
-        job: &Job<'b>,
-        target: Target<'_>,
-        indices: impl Iterator<Item = u32> + Clone,
-    ) -> Known {
-        let mut outgoing: Vec<Outgoing<'b>> = recycle(std::mem::take(&mut self.outgoing));
-        let tag = Tag::new(job.slot, 0, false);
-        let records = indices.clone().filter_map(|index| job.batch.get(index as usize));
-        outgoing.extend(records.map(|record| Outgoing::new(record, tag)));
-        let mut known = Known::Yes;
-        if target.topic.produce(target.partition, &mut outgoing) < outgoing.len() {
-            for (index, message) in indices.zip(&outgoing) {
-                let refused = message.error().zip(job.batch.get(index as usize));
-                if let Some((code, record)) = refused
-                    && self.refuse(raw, job, target, (record, tag, code)) == Known::No
-                {
-                    known = Known::No;
+    /// Takes in what became of records, and hands out those that were refused.
+    pub(crate) fn collect(&mut self, rejected: &mut Vec<Rejected>) {
+        self.producer.take_done(&mut self.done);
+        for done in self.done.drain(..) {
+            match done {
+                Done::Delivered(runs) => {
+                    for run in runs {
+                        self.books.slots.settle(run);
+                    }
                 }
+                Done::GivenUp(given_up) => self.books.give_up(&given_up),
             }
         }
-        self.outgoing = recycle(outgoing);
-        known
+        self.books.slots.collect(rejected);
     }
 
-    /// Hands one record over, whatever it has.
-    pub(crate) fn hand_over_one(
-        &self,
-        raw: &RawProducer,
-        job: &Job<'_>,
-        target: Target<'_>,
-        record: Record<'_>,
-    ) -> Known {
-        let tag = tag_of(job, record);
-        match raw.produce_one(target.topic, target.partition, record, tag) {
-            Ok(()) => Known::Yes,
-            Err(code) => self.refuse(raw, job, target, (record, tag, code)),
+    /// The error that the producer cannot go on after.
+    pub(crate) fn fatal(&self) -> Option<Error> {
+        let step = &self.books.cx.open.step;
+        if let Some(trouble) = self.listener.lasting_trouble() {
+            return Some(trouble.error_at_once("", self.listener.security()).at_step(step));
         }
+        let what = "write to Kafka: the client cannot go on";
+        let error = match self.producer.failure()? {
+            Failure::Refused(code) if is_refusal(code) => return Some(self.books.refused(code)),
+            Failure::Refused(code) => {
+                let error = Error::new(ErrorKind::Unavailable, codes::NOT_DELIVERED, what);
+                error.with_source(crate::error::reason(code))
+            }
+            Failure::Ended => Error::new(ErrorKind::Panic, codes::NOT_DELIVERED, what)
+                .with_source("the thread that writes has ended"),
+        };
+        Some(error.at_step(step))
+    }
+}
+
+impl Books {
+    /// Whether the queue has room for a record of this size. One that is larger than the whole queue goes alone.
+    #[inline]
+    pub(crate) fn has_room(&self, n_bytes: usize) -> bool {
+        let (n_records, queued) = (self.slots.n_records(), self.slots.n_bytes());
+        n_records == 0 || (n_records < self.max_records && queued + n_bytes <= self.max_bytes)
     }
 
-    /// The client did not take a record: it is rejected, the others go on.
-    #[cold]
-    fn refuse(
-        &self,
-        raw: &RawProducer,
-        job: &Job<'_>,
-        target: Target<'_>,
-        (record, tag, code): (Record<'_>, Tag, RDKafkaErrorCode),
-    ) -> Known {
-        debug_assert!(
-            code != RDKafkaErrorCode::QueueFull,
-            "the writer's bound comes before the client's"
-        );
-        let error = not_delivered(code, target.name).at_partition(target.name, target.partition);
-        self.reject_tagged(raw, job, (record, tag), error);
-        match code {
-            RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic => Known::No,
-            _ => Known::Yes,
-        }
+    /// The slot of an epoch, to count records in.
+    pub(crate) fn job<'b>(&mut self, epoch: u64, batch: &'b RecordBatch) -> Job<'b> {
+        Job { batch, epoch, slot: self.slots.open(epoch) }
     }
 
-    /// Rejects a record that was taken and not handed over.
-    #[cold]
-    pub(crate) fn reject(
-        &self,
-        raw: &RawProducer,
-        job: &Job<'_>,
+    /// Counts a record as taken, unless it is too large and is rejected; says which.
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        (topic, partition): (&str, Option<u32>),
         record: Record<'_>,
-        error: Error,
-    ) {
-        self.reject_tagged(raw, job, (record, tag_of(job, record)), error);
+        job: &Job<'_>,
+    ) -> bool {
+        let n_bytes = size_of_record(record);
+        if n_bytes > self.max_record_bytes {
+            let error = not_delivered(RDKafkaErrorCode::MessageSizeTooLarge, topic);
+            let error = match partition {
+                Some(partition) => error.at_partition(topic, partition),
+                None => error,
+            };
+            self.reject(job.epoch, record, error);
+            return false;
+        }
+        self.slots.take(job.slot, n_bytes);
+        true
     }
 
-    fn reject_tagged(
-        &self,
-        raw: &RawProducer,
-        job: &Job<'_>,
-        (record, tag): (Record<'_>, Tag),
-        error: Error,
-    ) {
-        let error = error.at_step(&self.cx.open.step).at_epoch(job.epoch);
-        let rejected = Rejected { epoch: job.epoch, record: record.to_owned(), error, attempts: 0 };
-        raw.slots(|slots| {
-            slots.refuse(rejected);
-            slots.settle(tag, record.n_bytes());
-        });
+    /// Rejects a record that is not counted.
+    #[cold]
+    pub(crate) fn reject(&mut self, epoch: u64, record: Record<'_>, error: Error) {
+        let error = error.at_step(&self.cx.open.step).at_epoch(epoch);
+        self.slots.refuse(Rejected { epoch, record: record.to_owned(), error, attempts: 0 });
         self.cx.wake.wake();
     }
 
-    /// Hands out what was refused, with the step's name.
-    pub(crate) fn collect(&self, raw: &RawProducer, rejected: &mut Vec<Rejected>) {
-        let first = rejected.len();
-        raw.slots(|slots| slots.collect(rejected));
-        for late in &mut rejected[first..] {
-            let error = std::mem::replace(&mut late.error, Error::config(""));
-            late.error = error.at_step(&self.cx.open.step);
-        }
-    }
-
-    /// The error that the client cannot go on after.
-    pub(crate) fn fatal(&self, raw: &RawProducer) -> Option<Error> {
-        let listener = raw.listener();
-        if let Some(trouble) = listener.lasting_trouble() {
-            let error = trouble.error_at_once("", listener.security());
-            return Some(error.at_step(&self.cx.open.step));
-        }
-        let (code, reason) = raw.fatal()?;
-        if is_refusal(code) {
-            return Some(self.refused(raw, code));
-        }
-        let kind = match code {
-            RDKafkaErrorCode::ProducerFenced | RDKafkaErrorCode::InvalidProducerEpoch => {
-                ErrorKind::Stopped
-            }
-            _ => ErrorKind::Unavailable,
-        };
-        let what = "write to Kafka: the client cannot go on";
-        let error = Error::new(kind, codes::NOT_DELIVERED, what).with_source(reason);
-        Some(error.at_step(&self.cx.open.step))
+    /// Rejects a record that was counted.
+    pub(crate) fn reject_taken(&mut self, job: &Job<'_>, record: Record<'_>, error: Error) {
+        let n_bytes = size_of_record(record);
+        self.slots.settle(Run { slot: job.slot, is_timed: false, n_records: 1, n_bytes });
+        self.reject(job.epoch, record, error);
     }
 
     /// The error of a client that the cluster does not let write.
-    pub(crate) fn refused(&self, raw: &RawProducer, code: RDKafkaErrorCode) -> Error {
+    pub(crate) fn refused(&self, code: RDKafkaErrorCode) -> Error {
         let error = from_code(code, "write to Kafka");
-        name_user(error, code, raw.listener().security()).at_step(&self.cx.open.step)
+        name_user(error, code, &self.security).at_step(&self.cx.open.step)
+    }
+
+    /// Rejects the records of a batch that will not be sent again.
+    #[cold]
+    fn give_up(&mut self, given_up: &GivenUp) {
+        let GivenUp { topic, partition, batch, code } = given_up;
+        batch.for_each(|record, run| {
+            let epoch = self.slots.epoch_of(run.slot);
+            let error = not_delivered(*code, topic).at_partition(topic, *partition);
+            let error = name_user(error, *code, &self.security);
+            let error = error.at_epoch(epoch).at_step(&self.cx.open.step);
+            let record = owned(&record, run.is_timed);
+            let attempts = batch.n_attempts;
+            self.slots.refuse(Rejected { epoch, record, error, attempts });
+        });
+        batch.runs.iter().for_each(|run| self.slots.settle(*run));
     }
 }
 
-/// Whether a record must go one by one: the batch call knows neither headers nor times.
-#[inline]
-pub(crate) fn goes_alone(record: Record<'_>) -> bool {
-    record.time().is_some() || !record.headers().is_empty()
-}
-
-fn tag_of(job: &Job<'_>, record: Record<'_>) -> Tag {
-    Tag::new(job.slot, record.headers().encoded().len(), record.time().is_some())
+/// A record as it was handed to us, but for where it came from.
+fn owned(record: &Read<'_>, is_timed: bool) -> OwnedRecord {
+    let headers = record.headers.clone();
+    OwnedRecord {
+        key: record.key.map(<[u8]>::to_vec),
+        value: record.value.map(<[u8]>::to_vec),
+        headers: headers
+            .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
+            .collect(),
+        time: is_timed.then_some(record.time),
+        position: 0,
+        origin: None,
+        destination: OwnedDestination::default(),
+    }
 }
 
 /// Bytes that a record is counted with.
+#[inline]
 pub(crate) fn size_of_record(record: Record<'_>) -> usize {
     record.n_bytes() + record.headers().encoded().len()
-}
-
-/// An empty vector of another lifetime in the same memory.
-fn recycle<'b>(mut outgoing: Vec<Outgoing<'_>>) -> Vec<Outgoing<'b>> {
-    outgoing.clear();
-    outgoing.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
 }

@@ -12,7 +12,6 @@ use millstream_engine::source::OpenContext;
 
 use crate::config::{Compression, Partitioner, Security, SinkConfig};
 use crate::consumer::Consumer;
-use crate::producer::Producer;
 use crate::router::Router;
 use crate::writer::Writer;
 
@@ -235,9 +234,6 @@ impl SinkContract for Sink {
         if let Some(policy) = &config.routing {
             return Ok(Box::new(Router::open(config, policy, cx)?));
         }
-        let options = config.client_config(&cx.open.qualified_name());
-        let producer =
-            Producer::open(options, &config.security, &config.topic, &cx.open, &cx.wake)?;
-        Ok(Box::new(Writer::new(producer, &self.config, cx)))
+        Ok(Box::new(Writer::open(config, cx)?))
     }
 }

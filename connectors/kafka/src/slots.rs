@@ -7,41 +7,7 @@ use std::collections::VecDeque;
 
 use millstream_engine::sink::Rejected;
 
-/// What travels with a message and comes back with its report: the slot of its epoch, and what the message does not tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tag {
-    slot: u32,
-    extra: u32,
-}
-
-/// Marks a record that came with a time of its own.
-const TIMED: u32 = 1 << 31;
-
-impl Tag {
-    pub(crate) fn new(slot: u32, header_bytes: usize, timed: bool) -> Self {
-        let header_bytes = u32::try_from(header_bytes).unwrap_or(TIMED - 1).min(TIMED - 1);
-        Self { slot, extra: if timed { header_bytes | TIMED } else { header_bytes } }
-    }
-
-    pub(crate) fn is_timed(self) -> bool {
-        self.extra & TIMED != 0
-    }
-
-    fn header_bytes(self) -> usize {
-        (self.extra & !TIMED) as usize
-    }
-
-    #[inline]
-    pub(crate) fn to_bits(self) -> u64 {
-        u64::from(self.slot) << 32 | u64::from(self.extra)
-    }
-
-    #[inline]
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "the two halves of the number")]
-        Self { slot: (bits >> 32) as u32, extra: bits as u32 }
-    }
-}
+use crate::producer::Run;
 
 #[derive(Debug)]
 struct Slot {
@@ -61,7 +27,6 @@ pub(crate) struct Slots {
     first: u32,
     n_records: usize,
     n_bytes: usize,
-    n_reported: u64,
     refused: Vec<Rejected>,
 }
 
@@ -85,11 +50,6 @@ impl Slots {
         self.n_bytes
     }
 
-    /// Records of which the client has told, ever.
-    pub(crate) fn n_reported(&self) -> u64 {
-        self.n_reported
-    }
-
     /// The epoch of an open slot.
     pub(crate) fn epoch_of(&self, slot: u32) -> u64 {
         self.epochs[self.index(slot)].epoch
@@ -100,33 +60,21 @@ impl Slots {
         is_later(self.first, slot)
     }
 
-    /// Counts records as taken.
-    pub(crate) fn take(&mut self, slot: u32, n_records: usize, n_bytes: usize) {
-        self.n_records += n_records;
+    /// Counts a record as taken.
+    #[inline]
+    pub(crate) fn take(&mut self, slot: u32, n_bytes: usize) {
+        self.n_records += 1;
         self.n_bytes += n_bytes;
         let at = self.index(slot);
-        self.epochs[at].n_open += n_records;
+        self.epochs[at].n_open += 1;
     }
 
-    /// Counts a record as delivered or refused; `n_bytes` are those of key and value.
-    #[inline]
-    pub(crate) fn settle(&mut self, tag: Tag, n_bytes: usize) {
-        self.n_records -= 1;
-        self.n_bytes -= n_bytes + tag.header_bytes();
-        let at = self.index(tag.slot);
-        self.epochs[at].n_open -= 1;
-    }
-
-    /// The same for a record of which the client tells.
-    #[inline]
-    pub(crate) fn report(&mut self, tag: Tag, n_bytes: usize) {
-        self.n_reported += 1;
-        self.settle(tag, n_bytes);
-    }
-
-    /// The epoch that a message was taken in.
-    pub(crate) fn epoch(&self, tag: Tag) -> u64 {
-        self.epoch_of(tag.slot)
+    /// Counts records as delivered or refused.
+    pub(crate) fn settle(&mut self, run: Run) {
+        self.n_records -= run.n_records as usize;
+        self.n_bytes -= run.n_bytes;
+        let at = self.index(run.slot);
+        self.epochs[at].n_open -= run.n_records as usize;
     }
 
     /// Keeps a refused record until it is asked for.
@@ -159,23 +107,28 @@ impl Slots {
 mod tests {
     use super::*;
 
+    fn run(slot: u32, n_records: u32, n_bytes: usize) -> Run {
+        Run { slot, is_timed: false, n_records, n_bytes }
+    }
+
     #[test]
     fn interleaved_epochs_settle_in_any_order() {
         let mut slots = Slots { first: u32::MAX, ..Slots::default() };
         let [a, b] = [slots.open(20), slots.open(10)];
-        slots.take(a, 2, 20);
-        slots.take(b, 1, 10);
+        slots.take(a, 12);
+        slots.take(a, 8);
+        slots.take(b, 10);
         assert_eq!(slots.open(20), a);
         assert_eq!(slots.oldest(), Some(10));
-        slots.settle(Tag::new(b, 4, false), 6);
+        slots.settle(run(b, 1, 10));
         assert_eq!((slots.oldest(), slots.n_bytes()), (Some(20), 20));
-        slots.settle(Tag::new(a, 0, false), 10);
+        slots.settle(run(a, 1, 12));
         slots.collect(&mut Vec::new());
-        slots.settle(Tag::new(a, 0, true), 10);
+        slots.settle(run(a, 1, 8));
         slots.collect(&mut Vec::new());
         assert_eq!((slots.oldest(), slots.n_records(), slots.n_bytes()), (None, 0, 0));
         let again = slots.open(20);
-        slots.take(again, 1, 1);
+        slots.take(again, 1);
         assert_eq!(slots.oldest(), Some(20));
     }
 
@@ -183,24 +136,15 @@ mod tests {
     fn slot_is_past_once_all_before_are_settled() {
         let mut slots = Slots { first: u32::MAX, ..Slots::default() };
         let [a, b] = [slots.open(10), slots.open(20)];
-        slots.take(a, 1, 1);
-        slots.take(b, 1, 1);
-        slots.settle(Tag::new(b, 0, false), 1);
+        slots.take(a, 1);
+        slots.take(b, 1);
+        slots.settle(run(b, 1, 1));
         slots.collect(&mut Vec::new());
         assert_eq!([a, b].map(|slot| slots.is_past(slot)), [false, false]);
-        slots.settle(Tag::new(a, 0, false), 1);
+        slots.settle(run(a, 1, 1));
         slots.collect(&mut Vec::new());
         assert_eq!([a, b].map(|slot| slots.is_past(slot)), [true, true]);
         let next = slots.open(30);
         assert!(!slots.is_past(next));
-    }
-
-    #[test]
-    fn tag_survives_its_way_through_c() {
-        for tag in [Tag::new(u32::MAX, 77, true), Tag::new(1, usize::MAX, false)] {
-            assert_eq!(Tag::from_bits(tag.to_bits()), tag);
-        }
-        assert!(Tag::new(0, 3, true).is_timed());
-        assert_eq!(Tag::new(0, 3, true).header_bytes(), 3);
     }
 }

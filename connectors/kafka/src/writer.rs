@@ -1,168 +1,136 @@
-//! The running half of a sink to one topic: hands records to the client, partition by partition, and hears what became of them.
+//! The running half of a sink to one topic: chooses partitions, hands records to the producer, and hears what became of them.
 
 use std::sync::Arc;
 
-use millstream_engine::batch::{Record, RecordBatch};
+use millstream_engine::batch::RecordBatch;
 use millstream_engine::error::{Error, Result};
 use millstream_engine::routing;
 use millstream_engine::sink::{Rejected, Writer as WriterContract, WriterContext};
-use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::SinkConfig;
+use crate::control::{Refusal, is_unknown};
 use crate::error::unknown_topic;
-use crate::outbox::{Job, Known, Outbox, Target, goes_alone};
+use crate::outbox::{Outbox, size_of_record};
 use crate::partitioner::Chooser;
-use crate::producer::Producer;
-use crate::stall::Stall;
+use crate::producer::Ways;
 
 /// Writes one share of a sink's records.
 pub(crate) struct Writer {
     /// `None` once closed.
-    producer: Option<Producer>,
-    outbox: Outbox,
+    outbox: Option<Outbox>,
     chooser: Chooser,
-    stall: Stall,
     topic: Arc<str>,
-    /// Per partition, the records of the batch at hand that go there and were not handed over yet.
-    buckets: Vec<Vec<u32>>,
+    /// The ways to the topic's partitions, once they are known.
+    ways: Option<Ways>,
+    refusal: Option<Refusal>,
 }
 
 impl Writer {
-    pub(crate) fn new(producer: Producer, config: &SinkConfig, cx: WriterContext) -> Self {
-        Self {
-            producer: Some(producer),
-            chooser: Chooser::of_writer(config, &cx),
-            stall: Stall::default(),
-            topic: config.topic.as_str().into(),
-            outbox: Outbox::new(config, cx),
-            buckets: Vec::new(),
-        }
+    pub(crate) fn open(config: &SinkConfig, cx: WriterContext) -> Result<Self> {
+        let chooser = Chooser::of_writer(config, &cx);
+        let outbox = Outbox::open(config, cx)?;
+        let topic: Arc<str> = config.topic.as_str().into();
+        outbox.control.ask(&topic);
+        Ok(Self { outbox: Some(outbox), chooser, topic, ways: None, refusal: None })
     }
 
-    /// Hands the records of one partition over, in their order.
-    fn flush(&mut self, producer: &Producer, job: &Job<'_>, partition: u32) {
-        let target = Target { topic: &producer.topic, name: &self.topic, partition };
-        let bucket = &mut self.buckets[partition as usize];
-        let known = self.outbox.hand_over(&producer.raw, job, target, bucket.iter().copied());
-        bucket.clear();
-        refresh_unless(known, producer);
-    }
-
-    /// Hands one record over that has headers or a time, after those before it.
-    fn write_one(
+    /// Puts records down as far as there is room; says how far it came.
+    fn put_down(
         &mut self,
-        producer: &Producer,
-        job: &Job<'_>,
-        record: Record<'_>,
-        partition: u32,
-    ) {
-        if !self.buckets[partition as usize].is_empty() {
-            self.flush(producer, job, partition);
-        }
-        let target = Target { topic: &producer.topic, name: &self.topic, partition };
-        refresh_unless(self.outbox.hand_over_one(&producer.raw, job, target, record), producer);
-    }
-
-    fn write_to(
-        &mut self,
-        producer: &Producer,
+        outbox: &mut Outbox,
         epoch: u64,
         batch: &RecordBatch,
         from: usize,
     ) -> usize {
-        let Some(n_partitions) = producer.n_partitions() else {
+        let Some(ways) = &self.ways else {
             return from;
         };
-        let (end, n_bytes) = self.outbox.admit(&producer.raw, batch, from);
-        if end == from {
-            return from;
-        }
-        self.buckets.resize_with(self.buckets.len().max(n_partitions as usize), Vec::new);
-        self.chooser.set_now(self.outbox.cx.open.clock.micros());
-        let job = Outbox::take(&producer.raw, epoch, batch, (end - from, n_bytes));
+        let n_partitions = ways.n_partitions();
+        let control = Arc::clone(&outbox.control);
+        let (mut filling, books) = outbox.fill();
+        self.chooser.set_now(books.cx.open.clock.micros());
+        let job = books.job(epoch, batch);
         let some_say_where = batch.has_destinations();
-        for index in from..end {
-            let Some(record) = batch.get(index) else {
-                break;
-            };
+        for index in from..batch.len() {
+            let Some(record) = batch.get(index) else { break };
+            if !books.has_room(size_of_record(record)) {
+                return index;
+            }
             let said = if some_say_where { batch.partition_number(index) } else { None };
-            let partition = match said {
-                None => self.chooser.choose(record.key(), record.n_bytes(), n_partitions),
-                Some(partition) if partition < n_partitions => partition,
-                Some(partition) => {
-                    producer.refresh();
-                    let error = routing::unknown_partition(&self.topic, partition, n_partitions);
-                    self.outbox.reject(&producer.raw, &job, record, error);
-                    continue;
+            let partition = said.unwrap_or_else(|| {
+                self.chooser.choose(record.key(), record.n_bytes(), n_partitions)
+            });
+            match ways.get(partition) {
+                Some(lane) if books.take((&self.topic, Some(partition)), record, &job) => {
+                    filling.push(lane, record, job.slot, size_of_record(record));
                 }
-            };
-            if goes_alone(record) {
-                self.write_one(producer, &job, record, partition);
-            } else {
-                self.buckets[partition as usize].push(u32::try_from(index).unwrap_or(u32::MAX));
+                Some(_) => {}
+                None => {
+                    control.refresh();
+                    let error = routing::unknown_partition(&self.topic, partition, n_partitions);
+                    books.reject(epoch, record, error);
+                }
             }
         }
-        for partition in 0..n_partitions {
-            if !self.buckets[partition as usize].is_empty() {
-                self.flush(producer, &job, partition);
-            }
-        }
-        end
+        batch.len()
     }
 
-    fn fatal(&self, producer: &Producer) -> Option<Error> {
-        if producer.raw.listener().is_login_due() {
-            // Passwords are looked up again where partitions are.
-            producer.refresh();
+    /// Takes in how many partitions the topic has, or why it cannot be written.
+    fn hear(&mut self, outbox: &Outbox) {
+        for (_, found) in outbox.control.answers() {
+            match found {
+                Ok(n_partitions) => {
+                    match &mut self.ways {
+                        Some(ways) => ways.grow(n_partitions),
+                        none => *none = Some(outbox.open_ways(&self.topic, n_partitions)),
+                    }
+                    self.refusal = None;
+                }
+                Err(refusal) => self.refusal = Some(refusal),
+            }
         }
-        if let Some(error) = self.outbox.fatal(&producer.raw) {
+    }
+
+    fn fatal(&self, outbox: &Outbox) -> Option<Error> {
+        if let Some(error) = outbox.fatal() {
             return Some(error.at_topic(&self.topic));
         }
-        let code = producer.topic_error()?;
-        let error = match code {
-            RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => {
-                unknown_topic(&self.topic, std::iter::empty())
-            }
-            _ => self.outbox.refused(&producer.raw, code).at_topic(&self.topic),
+        let refusal = self.refusal.as_ref()?;
+        let error = if is_unknown(refusal.code()) {
+            unknown_topic(&self.topic, std::iter::empty())
+        } else {
+            outbox.books.refused(refusal.code()).at_topic(&self.topic)
         };
-        Some(error.at_step(&self.outbox.cx.open.step))
-    }
-}
-
-fn refresh_unless(known: Known, producer: &Producer) {
-    if known == Known::No {
-        producer.refresh();
+        Some(error.at_step(&outbox.books.cx.open.step))
     }
 }
 
 impl WriterContract for Writer {
     fn write(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> Result<usize> {
-        let Some(producer) = self.producer.take() else {
+        let Some(mut outbox) = self.outbox.take() else {
             return Ok(from);
         };
-        let end = self.write_to(&producer, epoch, batch, from);
-        self.producer = Some(producer);
+        let end = self.put_down(&mut outbox, epoch, batch, from);
+        self.outbox = Some(outbox);
         Ok(end)
     }
 
     fn poll(&mut self, rejected: &mut Vec<Rejected>) -> Result<()> {
-        let Some(producer) = &self.producer else {
+        let Some(mut outbox) = self.outbox.take() else {
             return Ok(());
         };
-        producer.raw.poll();
-        if let Some(order) = self.stall.watch(&producer.raw, self.outbox.cx.open.clock.micros()) {
-            let n_partitions = producer.n_partitions().unwrap_or_default();
-            producer.raw.obey(order, [(&*producer.topic, n_partitions)].into_iter());
-        }
-        self.outbox.collect(&producer.raw, rejected);
-        self.fatal(producer).map_or(Ok(()), Err)
+        self.hear(&outbox);
+        outbox.collect(rejected);
+        let fatal = self.fatal(&outbox);
+        self.outbox = Some(outbox);
+        fatal.map_or(Ok(()), Err)
     }
 
     fn oldest_unconfirmed(&self) -> Option<u64> {
-        self.producer.as_ref()?.raw.slots(|slots| slots.oldest())
+        self.outbox.as_ref()?.books.slots.oldest()
     }
 
     fn close(&mut self) {
-        self.producer = None;
+        (self.ways, self.outbox) = (None, None);
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use millstream_engine::error::Error;
 use rdkafka::ClientConfig;
@@ -76,6 +77,26 @@ impl Options {
             })
         });
         of_options.chain(of_fields).collect()
+    }
+
+    /// Whether the connector alone decides, or a field sets it.
+    pub(crate) fn is_taken(key: &str, taken: &[Taken]) -> bool {
+        find(key, taken).is_some()
+    }
+
+    /// Whether there is such an option at all.
+    pub(crate) fn is_known(key: &str) -> bool {
+        raw::known_options().iter().any(|known| known == key)
+    }
+
+    /// The value of an option that is a whole number.
+    pub(crate) fn number<T: std::str::FromStr>(&self, key: &str) -> Option<T> {
+        self.0.get(key)?.trim().parse().ok()
+    }
+
+    /// The value of an option that is a time in milliseconds.
+    pub(crate) fn millis(&self, key: &str) -> Option<Duration> {
+        self.number(key).map(Duration::from_millis)
     }
 
     pub(crate) fn apply(&self, config: &mut ClientConfig) {
@@ -215,12 +236,20 @@ mod tests {
             assert!(taken(&config.faults(), key), "a source refuses {key}");
         }
         let sink = SinkConfig::new("127.0.0.1:1", "orders");
-        let sink =
-            SinkConfig { compression_level: Some(1), compression: Compression::Gzip, ..sink };
-        for key in sink.client_config("name").config_map().keys().filter(is_set) {
+        for (key, _) in crate::config::sink::TAKEN {
             let config = SinkConfig { options: options(&[(key, "1")]), ..sink.clone() };
             assert!(taken(&config.faults(), key), "a sink refuses {key}");
         }
+    }
+
+    #[test]
+    fn sink_refuses_what_its_producer_has_no_use_for() {
+        let mut config = SinkConfig::new("127.0.0.1:1", "orders");
+        config.options =
+            options(&[("statistics.interval.ms", "1000"), ("socket.timeout.ms", "1000")]);
+        let told = told(&config.faults());
+        assert!(told.starts_with("E0201 failed to use the Kafka option \"statistics.interval.ms\": a sink has no use for it"), "{told}");
+        assert!(!told.contains("\"socket.timeout.ms\""), "{told}");
     }
 
     #[test]

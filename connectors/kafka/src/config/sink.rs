@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::options::{Options, Taken};
 use super::security::Security;
-use super::{millis, set_defaults};
+use super::set_defaults;
 use crate::topic_name::name_rule;
 
 /// How batches are compressed on their way and at the broker.
@@ -60,8 +60,8 @@ pub enum Partitioner {
 
 /// The settings of a sink. The bounds are per writer: one writer runs per worker.
 ///
-/// The memory of a writer is at most `queue_bytes`, plus 216 bytes that librdkafka keeps for each of `queue_records`, plus five
-/// batches of `batch_bytes` on their way to each broker: 32 + 4.1 + 4.8 MiB with the defaults and one broker, so below 48 MiB.
+/// The memory of a writer is at most twice `queue_bytes`, as records wait and as they are sent, plus 64 buffers of `batch_bytes` at
+/// most that are used again: below 128 MiB with the defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SinkConfig {
@@ -94,7 +94,7 @@ pub struct SinkConfig {
     pub queue_bytes: usize,
     /// How partitions are chosen. Default: [`Partitioner::Murmur2Random`].
     pub partitioner: Partitioner,
-    /// Bytes of one record at most; a larger one is rejected with `E0141`. Default: 1,000,000, what brokers take unless told more.
+    /// Bytes of one record's key, value and headers at most; a larger one is rejected with `E0141`. Default: 1,000,000, what brokers take unless told more.
     pub max_record_bytes: usize,
     /// Whether the broker drops what it has seen when a request is sent again. Default: yes. Without it a lost answer repeats
     /// records and may swap them.
@@ -107,7 +107,7 @@ pub struct SinkConfig {
 }
 
 /// Keys that a field sets, or that the connector decides.
-const TAKEN: &[Taken] = &[
+pub(super) const TAKEN: &[Taken] = &[
     ("batch.num.messages", "`with_batch_records`"),
     ("batch.size", "`with_batch_bytes`"),
     ("linger.ms", "`with_linger`"),
@@ -128,8 +128,28 @@ const TAKEN: &[Taken] = &[
     ("transactional.id", ""),
 ];
 
-/// The client's own count of bytes leaves keys out, so the writer counts itself; the client's bound only must not come first.
-const UNBOUNDED_KBYTES: &str = "2097151";
+/// Options that the producer takes, by librdkafka's names.
+const HONOURED: &[&str] = &[
+    "broker.address.family",
+    "debug",
+    "max.in.flight.requests.per.connection",
+    "reconnect.backoff.max.ms",
+    "reconnect.backoff.ms",
+    "request.timeout.ms",
+    "retry.backoff.max.ms",
+    "retry.backoff.ms",
+    "socket.connection.setup.timeout.ms",
+    "socket.keepalive.enable",
+    "socket.nagle.disable",
+    "socket.receive.buffer.bytes",
+    "socket.send.buffer.bytes",
+    "socket.timeout.ms",
+    "ssl.cipher.suites",
+    "ssl.curves.list",
+    "ssl.sigalgs.list",
+    "topic.metadata.propagation.max.ms",
+    "topic.metadata.refresh.interval.ms",
+];
 
 impl SinkConfig {
     /// The defaults.
@@ -169,9 +189,15 @@ impl SinkConfig {
                 "bound the queue: it must hold at least one record and one byte",
             ));
         }
+        if self.batch_records == 0 || self.batch_bytes == 0 || self.max_record_bytes == 0 {
+            faults.push(Error::config(
+                "bound batches: they must hold at least one record and one byte",
+            ));
+        }
         faults.extend(self.level_fault());
         faults.extend(self.security.faults());
-        faults.extend(self.options.faults(&self.client_config("name"), TAKEN));
+        faults.extend(self.options.faults(&self.probe_config("name"), TAKEN));
+        faults.extend(self.unused_options());
         faults
     }
 
@@ -209,33 +235,19 @@ impl SinkConfig {
         }
     }
 
-    /// The client's settings; `qualified_name` where no name is given.
-    pub(crate) fn client_config(&self, qualified_name: &str) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        set_defaults(&mut config);
-        self.options.apply(&mut config);
-        config
-            .set("bootstrap.servers", &self.brokers)
-            .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name))
-            .set("batch.num.messages", self.batch_records.to_string())
-            .set("batch.size", self.batch_bytes.to_string())
-            .set("linger.ms", millis(self.linger))
-            .set("compression.type", self.compression.name())
-            .set("delivery.timeout.ms", millis(self.delivery_timeout))
-            .set("queue.buffering.max.messages", self.queue_records.max(1).to_string())
-            .set("queue.buffering.max.kbytes", UNBOUNDED_KBYTES)
-            .set("message.max.bytes", self.max_record_bytes.to_string())
-            .set("acks", "all")
-            // A topic that was deleted would come back, with the broker's settings.
-            .set("allow.auto.create.topics", "false")
-            .set("enable.idempotence", if self.idempotent { "true" } else { "false" });
-        if let Some(level) = self.compression_level {
-            config.set("compression.level", level.to_string());
-        }
-        config
+    /// Options that exist, and that the producer has no use for.
+    fn unused_options(&self) -> impl Iterator<Item = Error> {
+        let is_unused = |key: &&String| {
+            let is_taken = Options::is_taken(key, TAKEN);
+            !is_taken && !HONOURED.contains(&key.as_str()) && Options::is_known(key)
+        };
+        self.options.0.keys().filter(is_unused).map(|key| {
+            let what = format!("use the Kafka option \"{key}\": a sink has no use for it");
+            Error::config(what).with_hint(format!("A sink takes {}.", HONOURED.join(", ")))
+        })
     }
 
-    /// The settings of a client that only looks topics up: how to reach the brokers, and nothing about producing.
+    /// The settings of the client that looks at the target before anything is written: how to reach the brokers, no more.
     pub(crate) fn probe_config(&self, qualified_name: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         set_defaults(&mut config);

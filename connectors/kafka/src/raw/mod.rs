@@ -1,32 +1,24 @@
 //! The only place that calls C functions: librdkafka's batch paths, which the safe wrapper lacks, behind safe types, and what the
 //! standard library does not set on a socket.
 //!
-//! Used by the consumer and the producer of this package. Invariant: every pointer is owned by exactly one type here, which lets
+//! Used by the consumer of this package. Invariant: every pointer is owned by exactly one type here, which lets
 //! go of it before the client that it belongs to.
 #![expect(unsafe_code, reason = "batches of records are reached by librdkafka's C functions alone")]
 
-mod client;
 mod consumer;
 mod login;
 mod message;
 mod options;
-mod producer;
-mod questions;
 mod queue;
 mod socket;
 mod token;
-mod topic;
 mod topics;
 
-pub(crate) use client::Client;
 pub(crate) use consumer::RawConsumer;
 pub(crate) use message::Message;
 pub(crate) use options::{Refusal, check_option, known_options};
-pub(crate) use producer::{Outgoing, RawProducer};
-pub(crate) use questions::Answered;
 pub(crate) use socket::{SocketOption, set_socket_option};
 pub(crate) use token::with_tokens;
-pub(crate) use topic::Topic;
 pub(crate) use topics::Described;
 
 use std::ffi::{CStr, c_char, c_int};

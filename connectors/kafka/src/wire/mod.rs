@@ -11,6 +11,7 @@ pub(crate) mod decode;
 pub(crate) mod error_code;
 mod lz4_frame;
 pub(crate) mod metadata;
+pub(crate) mod produce;
 pub(crate) mod producer_id;
 pub(crate) mod records;
 mod varint;

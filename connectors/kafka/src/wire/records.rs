@@ -3,7 +3,7 @@
 //! Used by the producer for every record, so: one reservation a record, and its length known before it is written. Invariant: the
 //! bytes are whole records; the first one's time is what the times of all are told from.
 
-use millstream_engine::batch::Headers;
+use millstream_engine::batch::{Header, Headers};
 
 use super::varint;
 
@@ -30,11 +30,11 @@ impl Records {
     ///
     /// The batch stays below 2 GiB and 2^31 records: that is the caller's bound to keep.
     #[inline]
-    pub(crate) fn push(
+    pub(crate) fn push<'h>(
         &mut self,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        headers: Headers<'_>,
+        headers: impl Iterator<Item = Header<'h>> + Clone,
         time: i64,
     ) {
         if self.len == 0 {
@@ -76,10 +76,6 @@ impl Records {
         self.bytes.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -107,7 +103,7 @@ pub(crate) fn size_of(key: Option<&[u8]>, value: Option<&[u8]>, headers: &Header
 
 /// How many headers there are, and their bytes.
 #[inline]
-fn measure(headers: &Headers<'_>) -> (i64, usize) {
+fn measure<'h>(headers: &(impl Iterator<Item = Header<'h>> + Clone)) -> (i64, usize) {
     headers.clone().fold((0, 0), |(n_headers, n_bytes), header| {
         let name = size_of_bytes(Some(header.name.as_bytes()));
         (n_headers + 1, n_bytes + name + size_of_bytes(header.value))

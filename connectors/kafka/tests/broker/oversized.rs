@@ -12,11 +12,8 @@ use crate::support::{LONG, Reading, Topic, Writing, batches, broker};
 
 const LIMIT: usize = 10_000;
 
-/// The largest key and value that the client lets through: it counts this much for what comes around them.
-const MOST: usize = LIMIT - 36;
-
 /// Bytes of key and value.
-const SIZES: [usize; 8] = [100, MOST - 1, MOST, MOST + 1, 200, 10 * LIMIT, 30 * LIMIT, 300];
+const SIZES: [usize; 8] = [100, LIMIT - 1, LIMIT, LIMIT + 1, 200, 10 * LIMIT, 30 * LIMIT, 300];
 
 /// A record of so many bytes, whose value tells its place.
 fn sized((place, n_bytes): (usize, &usize)) -> OwnedRecord {

@@ -1,0 +1,128 @@
+//! Records of one partition that travel together, and what is known of them on the way.
+
+use std::time::Instant;
+
+use crate::config::Compression;
+use crate::wire::compression::Compressor;
+use crate::wire::decode::{Read, decode};
+use crate::wire::records::Records;
+
+/// Bytes of the records of a batch at most: it has fewer, or one record that the writer let pass.
+const MAX_BYTES: usize = i32::MAX as usize;
+
+/// Neighbouring records of a batch that were taken in one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The slot of their epoch.
+    pub(crate) slot: u32,
+    /// Whether they came with a time of their own.
+    pub(crate) is_timed: bool,
+    pub(crate) n_records: u32,
+    /// Bytes that they are counted with.
+    pub(crate) n_bytes: usize,
+}
+
+/// The records of a batch: as they were written down, or as they are sent.
+#[derive(Debug)]
+pub(crate) enum Body {
+    Open(Records),
+    Closed(Vec<u8>),
+}
+
+/// Records of one partition that travel together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) body: Body,
+    pub(crate) runs: Vec<Run>,
+    /// When its first record was taken.
+    pub(crate) born: Instant,
+    /// How often it was sent.
+    pub(crate) n_attempts: u32,
+    /// Its number among the records of the partition, once it has one.
+    pub(crate) sequence: Option<i32>,
+    /// It was sent, and nobody has said that it was not written.
+    pub(crate) is_doubtful: bool,
+}
+
+impl Batch {
+    pub(crate) fn new(records: Records, born: Instant) -> Self {
+        Self {
+            body: Body::Open(records),
+            runs: Vec::with_capacity(2),
+            born,
+            n_attempts: 0,
+            sequence: None,
+            is_doubtful: false,
+        }
+    }
+
+    pub(crate) fn n_records(&self) -> u32 {
+        self.runs.iter().map(|run| run.n_records).sum()
+    }
+
+    /// Bytes of the body, as it is now.
+    pub(crate) fn n_bytes(&self) -> usize {
+        match &self.body {
+            Body::Open(records) => records.n_bytes(),
+            Body::Closed(bytes) => bytes.len(),
+        }
+    }
+
+    /// Counts one record more; its bytes are in the body already.
+    #[inline]
+    pub(crate) fn count(&mut self, slot: u32, is_timed: bool, n_bytes: usize) {
+        match self.runs.last_mut() {
+            Some(run) if run.slot == slot && run.is_timed == is_timed => {
+                run.n_records += 1;
+                run.n_bytes += n_bytes;
+            }
+            _ => self.runs.push(Run { slot, is_timed, n_records: 1, n_bytes }),
+        }
+    }
+
+    /// Calls `each` with the records and the run that each belongs to.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(Read<'_>, Run)) {
+        let runs = self.runs.iter();
+        let mut runs = runs.flat_map(|run| (0..run.n_records).map(move |_| *run));
+        let mut read = |record: Read<'_>| {
+            if let Some(run) = runs.next() {
+                each(record, run);
+            }
+        };
+        let outcome = match &self.body {
+            Body::Open(open) => {
+                let mut bytes = Vec::new();
+                Compressor::new(Compression::None, None).append(open, &mut bytes);
+                decode(&bytes, MAX_BYTES, &mut read)
+            }
+            Body::Closed(bytes) => decode(bytes, MAX_BYTES, &mut read),
+        };
+        debug_assert!(outcome.is_ok(), "we wrote it ourselves");
+    }
+
+    /// The batch in two: the records whose index is chosen, and the others, both to be sent anew.
+    pub(crate) fn divide(&self, is_chosen: impl Fn(u32) -> bool) -> (Self, Self) {
+        let fresh = || Self {
+            n_attempts: self.n_attempts,
+            ..Self::new(Records::new(Vec::new()), self.born)
+        };
+        let (mut chosen, mut others, mut index) = (fresh(), fresh(), 0);
+        self.for_each(|record, run| {
+            let half = if is_chosen(index) { &mut chosen } else { &mut others };
+            index += 1;
+            if let Body::Open(records) = &mut half.body {
+                records.push(record.key, record.value, record.headers.clone(), record.time);
+            }
+            half.count(run.slot, run.is_timed, n_bytes(&record));
+        });
+        (chosen, others)
+    }
+}
+
+/// Bytes that a record was counted with: headers take six bytes more each, in the engine's form.
+fn n_bytes(record: &Read<'_>) -> usize {
+    let of_headers = record.headers.clone();
+    let of_headers = of_headers.map(|at| 6 + at.name.len() + at.value.unwrap_or_default().len());
+    let of_record = [record.key, record.value].map(|bytes| bytes.unwrap_or_default().len());
+    of_record.into_iter().chain(of_headers).sum()
+}
