@@ -42,9 +42,14 @@ pub(super) fn connect(
     let n_found = found.len();
     let random = RandomState::new().hash_one(address) % n_found as u64;
     found.rotate_left(usize::try_from(random).unwrap_or(0));
+    connect_to_one(&found, deadline)
+}
+
+/// Tries one after the other.
+fn connect_to_one(found: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::ErrorKind::TimedOut.into();
     for (n_tried, to) in found.iter().enumerate() {
-        let n_left = u32::try_from(n_found - n_tried).unwrap_or(u32::MAX);
+        let n_left = u32::try_from(found.len() - n_tried).unwrap_or(u32::MAX);
         let Ok(left) = left(deadline) else { break };
         match TcpStream::connect_timeout(to, left / n_left) {
             Ok(tcp) => return Ok(tcp),
@@ -75,4 +80,37 @@ fn look_up(address: &Address, deadline: Instant) -> io::Result<Vec<SocketAddr>> 
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
     if left < Duration::from_millis(1) { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn all_addresses_are_tried() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let to = listener.local_addr().expect("it is bound");
+        let closed = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr();
+        let closed = closed.expect("it was bound");
+        connect_to_one(&[closed, closed, to], soon()).expect("the last one takes it");
+        let error = connect_to_one(&[closed, closed], soon()).expect_err("nobody is there");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let late = connect_to_one(&[to], Instant::now()).expect_err("there is no time");
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn family_chooses_the_addresses() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let address = Address { host: "localhost".to_owned(), port, is_told: false };
+        connect(&address, Family::V4, soon()).expect("it is this host");
+        connect(&address, Family::V6, soon()).expect_err("nobody is there");
+    }
 }

@@ -10,7 +10,6 @@ use millstream_engine::Secret;
 
 use super::*;
 use crate::config::{Options, Tokens};
-use crate::net::connect::Family;
 use crate::trouble::Cause;
 
 /// Longer than anything here takes on a busy machine.
@@ -86,21 +85,6 @@ fn answer_makes_a_connection() {
     let mut connection = dialed.expect("it is let in");
     assert_eq!(connection.versions.highest(0, 3..=11), Some(9));
     assert_eq!(connection.stream.read(&mut [0]).expect("it has hung up"), 0);
-}
-
-#[test]
-fn all_addresses_of_a_name_are_tried() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("it is bound").port();
-    let address = Address { host: "localhost".to_owned(), port, is_told: false };
-    let deadline = || Instant::now() + LONG;
-    // Where the name stands for two addresses, half of these begin with the one that refuses.
-    for family in [Family::Any, Family::Any, Family::Any, Family::Any, Family::V4] {
-        connect(&address, family, deadline()).expect("one of them takes it");
-    }
-    connect(&address, Family::V6, deadline()).expect_err("nobody is there");
-    let past = connect(&address, Family::Any, Instant::now()).expect_err("there is no time");
-    assert_eq!(past.kind(), io::ErrorKind::TimedOut);
 }
 
 #[test]
