@@ -158,7 +158,7 @@ impl Broker {
         let mut batch = RecordBatch::default();
         let mut records = Vec::new();
         let state = topic.lock();
-        for (partition, log) in (0..).zip(&state.logs) {
+        for (partition, log) in (0..).zip(state.logs.iter()) {
             batch.clear();
             batch.set_origin(&crate::source::origin(&topic.name, partition));
             log.copy(log.first(), log.next(), &mut batch, ALL);

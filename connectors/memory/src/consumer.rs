@@ -183,7 +183,7 @@ impl Consumer {
 
     /// Takes up partitions that it does not read yet.
     fn follow(&mut self, state: &State) {
-        for (partition, log) in (0..).zip(&state.logs).skip(self.cursors.len()) {
+        for (partition, log) in (0..).zip(state.logs.iter()).skip(self.cursors.len()) {
             let committed = self.group.as_ref().and_then(|group| state.position(group, partition));
             let position = committed.unwrap_or_else(|| log.start(Start::Earliest));
             let origin = origin(&self.topic.name, partition);

@@ -9,6 +9,7 @@ mod faults;
 mod finder;
 mod log;
 mod partitioner;
+mod partitions;
 mod producer;
 mod reader;
 mod router;

@@ -24,13 +24,27 @@ pub(crate) struct Limits {
     pub(crate) records: usize,
 }
 
+/// Neighbouring records.
+#[derive(Default)]
+#[repr(C)]
 struct Segment {
+    /// The position of the first one.
     base: u64,
-    bytes: usize,
     records: RecordBatch,
 }
 
 impl Segment {
+    /// The position after the last one.
+    fn end(&self) -> u64 {
+        self.base + self.records.len() as u64
+    }
+
+    /// What its records count for, as [`size_of_record`] has it.
+    #[inline]
+    fn bytes(&self) -> usize {
+        self.records.n_bytes() + self.records.len() * size_of::<Entry>()
+    }
+
     /// The index up to which records of `range` fit into `out`; an empty batch takes one of any size.
     fn fitting(&self, range: Range<usize>, out: &RecordBatch, limits: Limits) -> usize {
         let room = limits.records.saturating_sub(out.len());
@@ -56,12 +70,12 @@ pub(crate) struct Spare(Vec<RecordBatch>);
 
 impl Spare {
     /// An emptied segment, else a new one with the room that the one before turned out to need.
-    fn take(&mut self, before: Option<&Segment>) -> RecordBatch {
-        let sized = |segment: &Segment| {
-            let (n_bytes, n_records) = (segment.records.n_bytes(), segment.records.len());
+    fn take(&mut self, before: &RecordBatch) -> RecordBatch {
+        let sized = || {
+            let (n_bytes, n_records) = (before.n_bytes(), before.len());
             RecordBatch::with_capacity(n_bytes + n_bytes / 8, n_records + n_records / 8)
         };
-        self.0.pop().unwrap_or_else(|| before.map(sized).unwrap_or_default())
+        self.0.pop().unwrap_or_else(sized)
     }
 
     fn put(&mut self, mut records: RecordBatch) {
@@ -74,11 +88,15 @@ impl Spare {
 
 /// One partition.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Log {
-    segments: VecDeque<Segment>,
-    first: u64,
     next: u64,
     bytes: usize,
+    /// Takes the records: it lies here, because every append touches it.
+    open: Segment,
+    /// Those before it, full, oldest first.
+    full: VecDeque<Segment>,
+    first: u64,
 }
 
 impl Log {
@@ -99,8 +117,8 @@ impl Log {
 
     /// The position after the oldest segment: what must be given up to make room.
     pub(crate) fn oldest_end(&self) -> Option<u64> {
-        let oldest = self.segments.front()?;
-        Some(oldest.base + oldest.records.len() as u64)
+        let oldest = self.full.front().unwrap_or(&self.open);
+        (!oldest.records.is_empty()).then(|| oldest.end())
     }
 
     /// Appends a copy of `record`; a segment takes records until it holds `segment_bytes`.
@@ -113,38 +131,35 @@ impl Log {
         segment_bytes: usize,
         spare: &mut Spare,
     ) {
-        if self.segments.back().is_none_or(|segment| segment.bytes >= segment_bytes) {
-            let records = spare.take(self.segments.back());
-            self.segments.push_back(Segment { base: self.next, bytes: 0, records });
+        if self.open.bytes() >= segment_bytes {
+            let records = spare.take(&self.open.records);
+            let open = Segment { base: self.next, records };
+            self.full.push_back(std::mem::replace(&mut self.open, open));
         }
-        let Some(segment) = self.segments.back_mut() else {
-            return;
-        };
-        let mut writer = segment.records.writer();
-        if let Some(key) = record.key() {
-            writer.key(key);
-        }
-        if let Some(value) = record.value() {
-            writer.value(value);
-        }
-        writer.encoded_headers(record.headers().encoded());
-        writer.time(record.time().unwrap_or(now)).position(self.next);
-        writer.finish();
-        segment.bytes += bytes;
+        self.open.records.push_placed(record, record.time().unwrap_or(now), self.next);
         self.bytes += bytes;
         self.next += 1;
     }
 
     /// Gives up the oldest segment; returns the bytes that became free.
     pub(crate) fn drop_oldest(&mut self, spare: &mut Spare) -> usize {
-        let Some(oldest) = self.segments.pop_front() else {
-            return 0;
+        let Some(oldest) = self.full.pop_front() else {
+            return self.drop_open();
         };
-        let end = oldest.base + oldest.records.len() as u64;
-        self.first = self.first.max(end);
-        self.bytes -= oldest.bytes;
+        let freed = oldest.bytes();
+        self.first = self.first.max(oldest.end());
+        self.bytes -= freed;
         spare.put(oldest.records);
-        oldest.bytes
+        freed
+    }
+
+    /// Gives up the open segment, which keeps its memory.
+    fn drop_open(&mut self) -> usize {
+        let freed = self.open.bytes();
+        self.open.records.clear();
+        (self.open.base, self.first) = (self.next, self.next);
+        self.bytes -= freed;
+        freed
     }
 
     /// Gives up everything before `position`; returns the bytes that became free.
@@ -163,8 +178,8 @@ impl Log {
     pub(crate) fn copy(&self, from: u64, until: u64, out: &mut RecordBatch, limits: Limits) -> u64 {
         let until = until.min(self.next);
         let mut at = from;
-        let first = self.segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
-        for segment in self.segments.iter().skip(first) {
+        let first = self.full.partition_point(|segment| segment.end() <= from);
+        for segment in self.segments().skip(first) {
             let skip = usize::try_from(at - segment.base).unwrap_or(usize::MAX);
             let take = usize::try_from(until.saturating_sub(at)).unwrap_or(usize::MAX);
             let end = segment.records.len().min(skip.saturating_add(take));
@@ -182,6 +197,11 @@ impl Log {
         at
     }
 
+    /// All segments, oldest first.
+    fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.full.iter().chain([&self.open])
+    }
+
     /// Where reading starts by the setting.
     pub(crate) fn start(&self, start: Start) -> u64 {
         match start {
@@ -193,7 +213,7 @@ impl Log {
 
     /// The position of the first record of `millis` or later; the end where there is none.
     fn position_at(&self, millis: i64) -> u64 {
-        let records = self.segments.iter().flat_map(|segment| segment.records.iter());
+        let records = self.segments().flat_map(|segment| segment.records.iter());
         let mut kept = records.filter(|record| record.position() >= self.first);
         kept.find(|record| record.time().is_some_and(|time| time >= millis))
             .map_or(self.next, Record::position)
@@ -247,7 +267,14 @@ mod tests {
         assert_eq!(log.position_at(7), 7);
         assert_eq!(log.position_at(99), 10);
         log.drop_before(10, &mut Spare::default());
-        assert_eq!((log.first(), log.bytes()), (10, 0));
+        assert_eq!((log.first(), log.bytes(), log.oldest_end()), (10, 0, None));
+        let mut batch = RecordBatch::default();
+        batch.push(None, Some(b"10"), 10, 77);
+        let record = batch.get(0).unwrap();
+        log.append(record, 0, size_of_record(record), 70, &mut Spare::default());
+        out.clear();
+        assert_eq!((log.copy(10, u64::MAX, &mut out, ROOMY), log.oldest_end()), (11, Some(11)));
+        assert_eq!(texts(&out), ["10"]);
     }
 
     #[test]

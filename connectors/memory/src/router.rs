@@ -25,7 +25,7 @@ pub(crate) struct MemoryRouter {
     /// Taken, and not in a topic that is full.
     aside: Aside,
     cx: WriterContext,
-    /// Counts calls of `write`: the topics of one call are all in use.
+    /// Counts calls of `write`: records without a key take turns.
     turn: usize,
     rejected: Vec<Rejected>,
     /// The oldest epoch whose confirmation a test holds back.
@@ -43,7 +43,6 @@ struct Aside {
 struct Route {
     topic: Arc<Topic>,
     number: u64,
-    used_in: usize,
     held: Option<u64>,
     /// The records of the batch at hand that go here.
     bucket: Bucket,
@@ -80,7 +79,7 @@ impl MemoryRouter {
     }
 
     fn enter(&mut self, number: u32, name: &str) -> Result<usize> {
-        let (turn, creation) = (self.turn, self.topics.policy().creation());
+        let creation = self.topics.policy().creation();
         let make = |new: &Arc<str>| {
             let topic = match creation {
                 Some(n_partitions) => self.broker.topic_or_new(new, n_partitions)?,
@@ -88,12 +87,9 @@ impl MemoryRouter {
             };
             let writer = topic.writer_number();
             let bucket = Bucket::EMPTY;
-            Ok(Route { topic, number: writer, used_in: turn, held: None, bucket })
+            Ok(Route { topic, number: writer, held: None, bucket })
         };
-        let is_idle = |route: &Route| route.used_in != turn && route.held.is_none();
-        let at = self.topics.enter((number, name), make, is_idle)?;
-        self.topics.get_mut(at).used_in = turn;
-        Ok(at)
+        self.topics.enter((number, name), make, |route| route.held.is_none())
     }
 
     /// Takes records from index `from` on: all of them, in their topics, aside or rejected.
@@ -111,9 +107,17 @@ impl MemoryRouter {
         }
         let now = self.broker.unix_millis();
         let filled = self.chains.take_filled();
+        self.approach(&filled);
         let outcome = filled.iter().try_for_each(|at| self.append(epoch, batch, *at, now));
         self.chains.give_back(filled);
         outcome
+    }
+
+    /// Looks at each topic before any of them is locked. A lock waits for all memory before it, so a topic that is in no cache
+    /// would be waited for alone; here they are waited for together. Measured by the bench `routing_many`.
+    fn approach(&self, places: &[usize]) {
+        let n_bytes = places.iter().map(|at| self.topics.get(*at).topic.options.max_bytes);
+        std::hint::black_box(n_bytes.fold(0, usize::wrapping_add));
     }
 
     /// Appends the records that go to one topic.

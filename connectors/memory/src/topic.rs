@@ -16,6 +16,7 @@ use crate::config::{Full, TopicOptions};
 use crate::error;
 use crate::faults::Planned;
 use crate::log::{Log, Spare};
+use crate::partitions::Partitions;
 
 /// A segment holds this share of the topic's limit, so that room comes in small steps.
 const SEGMENTS_PER_TOPIC: usize = 16;
@@ -26,25 +27,29 @@ const MAX_SEGMENT_BYTES: usize = 256 << 10;
 /// The positions of a group, by partition; absent where it has none.
 type Positions = Vec<Option<u64>>;
 
+/// In the order of need: what every append touches lies in the first cache lines, which a processor fetches as a pair.
+#[repr(C, align(128))]
 pub(crate) struct Topic {
-    pub(crate) name: Arc<str>,
     pub(crate) options: TopicOptions,
-    pub(crate) clock: SharedClock,
     state: Mutex<State>,
     changed: Condvar,
     n_writers: AtomicU64,
+    pub(crate) name: Arc<str>,
+    pub(crate) clock: SharedClock,
 }
 
+/// In the order of need, too.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct State {
-    pub(crate) logs: Vec<Log>,
-    pub(crate) spare: Spare,
     pub(crate) bytes: usize,
+    pub(crate) logs: Partitions,
     pub(crate) planned: Planned,
-    groups: BTreeMap<String, Positions>,
+    n_waiting: usize,
     /// How often room was made or a fault ended: tells a waiting producer whether it missed it.
     pub(crate) n_changes: u64,
-    n_waiting: usize,
+    pub(crate) spare: Spare,
+    groups: BTreeMap<String, Positions>,
     writers: Vec<(u64, Wake)>,
 }
 
@@ -55,8 +60,7 @@ impl Topic {
         options: TopicOptions,
         clock: SharedClock,
     ) -> Self {
-        let mut state = State::default();
-        state.logs.resize_with(n_partitions, Log::default);
+        let state = State { logs: Partitions::new(n_partitions), ..State::default() };
         Self {
             name: name.into(),
             options,
@@ -141,8 +145,7 @@ impl Topic {
     /// Adds empty partitions.
     pub(crate) fn add_partitions(&self, n_more: usize) {
         let mut state = self.lock();
-        let n_partitions = state.logs.len() + n_more;
-        state.logs.resize_with(n_partitions, Log::default);
+        state.logs.add(n_more);
         self.notify_all(state);
     }
 
@@ -161,7 +164,7 @@ impl Topic {
 
     /// Bytes at which a segment is full.
     pub(crate) fn segment_bytes(&self) -> usize {
-        (self.options.max_bytes / SEGMENTS_PER_TOPIC).min(MAX_SEGMENT_BYTES)
+        (self.options.max_bytes / SEGMENTS_PER_TOPIC).clamp(1, MAX_SEGMENT_BYTES)
     }
 }
 

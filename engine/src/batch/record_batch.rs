@@ -211,7 +211,19 @@ impl RecordBatch {
     /// When the arena would pass 4 GiB; operators close a batch long before.
     #[inline]
     pub fn push_record(&mut self, record: Record<'_>) {
-        let entry = *record.entry();
+        let entry = record.entry();
+        self.push_placed(record, entry.time, entry.position);
+        if record.batch().destinations.is_some() {
+            self.set_destination(record.destination());
+        }
+    }
+
+    /// Appends a copy of `record` where it arrived: key, value and headers, with this time and position, without a destination.
+    ///
+    /// # Panics
+    /// As for [`RecordBatch::push_record`].
+    #[inline]
+    pub fn push_placed(&mut self, record: Record<'_>, time: i64, position: u64) {
         let bytes = record.bytes();
         let offset = self.arena.len();
         self.arena.extend_from_slice(bytes);
@@ -223,10 +235,7 @@ impl RecordBatch {
             clippy::cast_possible_truncation,
             reason = "asserted above: the whole arena fits u32"
         )]
-        self.entries.push(Entry { offset: offset as u32, ..entry });
-        if record.batch().destinations.is_some() {
-            self.set_destination(record.destination());
-        }
+        self.entries.push(Entry { offset: offset as u32, time, position, ..*record.entry() });
     }
 
     /// Says where the record pushed last is to go; it had no destination before.

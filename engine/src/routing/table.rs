@@ -1,9 +1,10 @@
 //! The topics that a writer has in use: by the number of a batch, by name, and in the order of their last use.
 //!
-//! A name is looked up once per batch; after that a record finds its topic by two numbers. Invariant: never more topics than the
-//! policy allows, and none is let go of while its writer says that it is in use.
+//! A name is looked up once per batch; after that a record finds its topic by two numbers. A use is one number written where the
+//! topic is: with thousands of topics every other place that is touched is a wait for memory. Invariant: never more topics than
+//! the policy allows, and none is let go of that the batch at hand uses, or that its writer says is in use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -22,17 +23,20 @@ pub struct TopicTable<T> {
     rule: NameRule,
     by_name: HashMap<Arc<str>, u32, ByName>,
     topics: Vec<Place<T>>,
-    /// The ends of the chain of topics by their last use.
-    newest: u32,
-    oldest: u32,
+    /// Counts uses of topics.
+    n_uses: u64,
+    /// What it was when the batch at hand began.
+    n_uses_before: u64,
+    /// Uses and places of topics, oldest first; those used again since then are passed over.
+    by_use: VecDeque<(u64, u32)>,
     /// Where the topics of the batch at hand are, by their number in the batch.
     of_batch: Vec<u32>,
 }
 
 struct Place<T> {
     name: Arc<str>,
-    newer: u32,
-    older: u32,
+    /// The number of its last use.
+    used: u64,
     value: T,
 }
 
@@ -44,8 +48,9 @@ impl<T> TopicTable<T> {
             rule,
             by_name: HashMap::with_hasher(ByName),
             topics: Vec::new(),
-            newest: NONE,
-            oldest: NONE,
+            n_uses: 0,
+            n_uses_before: 0,
+            by_use: VecDeque::new(),
             of_batch: Vec::new(),
         }
     }
@@ -59,6 +64,7 @@ impl<T> TopicTable<T> {
     pub fn start_batch(&mut self, batch: &RecordBatch) {
         self.of_batch.clear();
         self.of_batch.resize(batch.n_topics(), NONE);
+        self.n_uses_before = self.n_uses;
     }
 
     /// Where the topic of this number in the batch is, once [`enter`](Self::enter) has found it.
@@ -69,7 +75,7 @@ impl<T> TopicTable<T> {
     }
 
     /// Finds the topic of this number and name, or makes it, and says where it is. Where the table is full, the topic that was not
-    /// used for longest gives up its place, if `is_idle`.
+    /// used for longest gives up its place, if `is_idle` and unless the batch at hand uses it.
     ///
     /// # Errors
     /// *Bad item* when the name is none (`E0115`), is not allowed (`E0116`), or finds no place (`E0117`).
@@ -79,14 +85,12 @@ impl<T> TopicTable<T> {
         make: impl FnOnce(&Arc<str>) -> Result<T>,
         is_idle: impl Fn(&T) -> bool,
     ) -> Result<usize> {
-        let at = match self.by_name.get(name).copied() {
-            Some(at) => {
-                self.unlink(at);
-                at
-            }
+        let at = match self.by_name.get(name) {
+            Some(at) => *at,
             None => self.insert(name, make, is_idle)?,
         };
-        self.link(at);
+        self.n_uses += 1;
+        self.topics[at as usize].used = self.n_uses;
         if let Some(found) = self.of_batch.get_mut(number as usize) {
             *found = at;
         }
@@ -137,7 +141,7 @@ impl<T> TopicTable<T> {
         self.by_name.clear();
         self.topics.clear();
         self.of_batch.fill(NONE);
-        (self.newest, self.oldest) = (NONE, NONE);
+        self.by_use.clear();
     }
 
     #[cold]
@@ -149,16 +153,17 @@ impl<T> TopicTable<T> {
     ) -> Result<u32> {
         (self.rule)(name).map_err(|why| error::invalid(name, why))?;
         self.policy.check(name)?;
-        let full = self.topics.len() >= self.policy.max_topics();
-        if full && !self.topics.get(self.oldest as usize).is_some_and(|at| is_idle(&at.value)) {
-            return Err(error::too_many(name, self.policy.max_topics()));
-        }
+        let room = if self.topics.len() < self.policy.max_topics() {
+            None
+        } else {
+            let oldest = self.oldest().filter(|at| is_idle(&self.topics[*at as usize].value));
+            Some(oldest.ok_or_else(|| error::too_many(name, self.policy.max_topics()))?)
+        };
         let name: Arc<str> = name.into();
-        let place = Place { value: make(&name)?, name, newer: NONE, older: NONE };
-        let at = if full { self.oldest } else { u32::try_from(self.topics.len()).unwrap_or(NONE) };
+        let place = Place { value: make(&name)?, name, used: 0 };
+        let at = room.unwrap_or(u32::try_from(self.topics.len()).unwrap_or(NONE));
         self.by_name.insert(Arc::clone(&place.name), at);
-        if full {
-            self.unlink(at);
+        if room.is_some() {
             let before = std::mem::replace(&mut self.topics[at as usize], place);
             self.by_name.remove(&before.name);
         } else {
@@ -167,28 +172,25 @@ impl<T> TopicTable<T> {
         Ok(at)
     }
 
-    /// Takes a topic out of the chain.
-    fn unlink(&mut self, at: u32) {
-        let Place { newer, older, .. } = self.topics[at as usize];
-        match self.topics.get_mut(newer as usize) {
-            Some(place) => place.older = older,
-            None => self.newest = older,
-        }
-        match self.topics.get_mut(older as usize) {
-            Some(place) => place.newer = newer,
-            None => self.oldest = newer,
+    /// The topic that was not used for longest, unless the batch at hand uses it.
+    fn oldest(&mut self) -> Option<u32> {
+        loop {
+            if self.by_use.is_empty() {
+                self.sort_by_use();
+            }
+            let (used, at) = *self.by_use.front()?;
+            if self.topics[at as usize].used == used {
+                return Some(at).filter(|_| used <= self.n_uses_before);
+            }
+            self.by_use.pop_front();
         }
     }
 
-    /// Puts a topic at the newest end of the chain.
-    fn link(&mut self, at: u32) {
-        let before = std::mem::replace(&mut self.newest, at);
-        match self.topics.get_mut(before as usize) {
-            Some(place) => place.newer = at,
-            None => self.oldest = at,
-        }
-        let place = &mut self.topics[at as usize];
-        (place.newer, place.older) = (NONE, before);
+    /// Sorts all topics by their last use; what it costs is shared by the uses that made it necessary.
+    fn sort_by_use(&mut self) {
+        let uses = (0..).zip(&self.topics).map(|(at, place)| (place.used, at));
+        self.by_use.extend(uses);
+        self.by_use.make_contiguous().sort_unstable();
     }
 }
 
@@ -241,6 +243,7 @@ mod tests {
 
     /// Enters topics that stay in use; says which place each got, or the code of the error.
     fn entered(table: &mut TopicTable<bool>, names: &[&str]) -> Vec<Result<usize, &'static str>> {
+        table.start_batch(&RecordBatch::default());
         let enter = |name: &&str| {
             let found = table.enter((0, name), |_| Ok(true), |in_use| !in_use);
             found.map_err(|error| error.code().0)
@@ -262,6 +265,21 @@ mod tests {
         assert_eq!(entered(&mut table, &["b"]), [Err(codes::TOO_MANY_TOPICS.0)]);
         table.clear();
         assert_eq!(entered(&mut table, &["b", ""]), [Ok(0), Err(codes::INVALID_TOPIC.0)]);
+    }
+
+    #[test]
+    fn batch_at_hand_keeps_the_topics_it_uses() {
+        let mut idle = table(2);
+        let mut enter = |name, begins: bool| {
+            if begins {
+                idle.start_batch(&RecordBatch::default());
+            }
+            idle.enter((0, name), |_| Ok(false), |in_use| !in_use).ok()
+        };
+        assert_eq!((enter("a", true), enter("b", false)), (Some(0), Some(1)));
+        assert_eq!(enter("c", false), None, "all are idle, and the batch uses them");
+        assert_eq!((enter("b", true), enter("c", false)), (Some(1), Some(0)));
+        assert_eq!(enter("d", false), None);
     }
 
     #[test]
