@@ -44,6 +44,7 @@ pub mod prelude {
 /// The programs of the guide, which must compile.
 #[cfg(all(doctest, feature = "memory"))]
 #[doc = include_str!("../docs/guide/error-streams.md")]
+#[doc = include_str!("../docs/guide/full-queues.md")]
 mod guide {}
 
 /// Allocations of the whole program through mimalloc: feature `mimalloc`.

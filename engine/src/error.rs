@@ -96,6 +96,8 @@ pub mod codes {
     pub const NOT_DELIVERED: Code = Code("E0140");
     /// A record is larger than a limit.
     pub const TOO_LARGE: Code = Code("E0141");
+    /// A record found a full queue, and was not to wait.
+    pub const QUEUE_FULL: Code = Code("E0142");
     /// A setting is wrong.
     pub const BAD_CONFIG: Code = Code("E0201");
     /// A value from the environment is wrong.

@@ -3,11 +3,13 @@
 //! The engine promises: a writer sees batches of all open epochs interleaved, in order per key; `epoch_closed` comes in order;
 //! each prefix taken is handed over once; records with a topic of their own come to sinks that route alone; nothing is called after `close`; each writer is called by one worker thread only.
 //!
-//! The implementer owes: never blocking the worker; no loss without an error; a bounded queue, and a prefix short of the whole
-//! batch when it is full; a record with a partition of its own going there or being rejected; every record confirmed or rejected exactly once; a `Drop` that loses nothing confirmed.
+//! The implementer owes: never blocking the worker; no loss without an error; a bounded queue, and what [`WhenFull`] says when it
+//! is full; a record with a partition of its own going there or being rejected; every record confirmed or rejected exactly once; a `Drop` that loses nothing confirmed.
+
+use serde::{Deserialize, Serialize};
 
 use crate::batch::{OwnedRecord, RecordBatch};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result, codes};
 use crate::runtime::Wake;
 use crate::source::OpenContext;
 
@@ -25,6 +27,51 @@ pub struct SinkCapabilities {
     /// Records say themselves which topic they go to. Without this ability a record that does stops the dataflow, before it is
     /// written: it must not go elsewhere in silence.
     pub routes: bool,
+}
+
+/// What a sink does with records that its queue has no room for; `with_when_full` on every connector.
+///
+/// Either way the worker is never blocked, what is queued goes on, and what is delivered keeps its order per key.
+///
+/// # Examples
+/// ```
+/// use millstream_engine::sink::WhenFull;
+/// let (room, len) = (10, 30);
+/// assert_eq!(WhenFull::Wait.taken(room, len), 10);
+/// assert_eq!(WhenFull::Reject.taken(room, len), 30);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenFull {
+    /// They wait (the default): the sink takes no more, and the sources before it read no more than the ledger holds. Nothing is
+    /// lost; a dataflow is as slow as its slowest sink.
+    #[default]
+    Wait,
+    /// They are rejected at once, with `E0142`: the dataflow stops there, or they leave on the error stream and the sources go on
+    /// at full speed. For records that are worth nothing when they are late.
+    Reject,
+}
+
+impl WhenFull {
+    /// Where [`Writer::write`] of a batch of `len` records ends when the queue has room for those before `room`: what lies between
+    /// the two is the writer's to reject, with [`queue_full`].
+    #[inline]
+    pub fn taken(self, room: usize, len: usize) -> usize {
+        match self {
+            Self::Wait => room,
+            Self::Reject => len,
+        }
+    }
+}
+
+/// A record found no room, and is not to wait for it.
+#[cold]
+pub fn queue_full(topic: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, codes::QUEUE_FULL, "take a record: the sink's queue is full")
+        .at_topic(topic)
+        .with_hint(
+            "Choose `.with_when_full(WhenFull::Wait)` to hold the sources back instead, or make the queue larger.",
+        )
 }
 
 /// What a writer is told when it opens.
@@ -116,7 +163,7 @@ pub struct Rejected {
 /// The running half of a sink: takes records, and tells when they are durable.
 pub trait Writer {
     /// Takes records of `batch` from index `from` on, in order, and returns the index of the first one not taken: the length of
-    /// the batch when all were, `from` when the queue is full. What was taken is the writer's to deliver or reject.
+    /// the batch when all were, `from` when the queue is full and they are to wait ([`WhenFull`]). What was taken is the writer's to deliver or reject.
     ///
     /// # Errors
     /// Something that no later call can mend; the dataflow stops.
@@ -138,4 +185,27 @@ pub trait Writer {
     /// Lets go of everything. After a graceful stop nothing is unconfirmed; after an error or at the deadline something may be,
     /// and is given up: it was never reported durable, so the next run repeats it.
     fn close(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choice_is_written_as_one_word() {
+        let written = serde_json::to_string(&[WhenFull::Wait, WhenFull::Reject]).expect("JSON");
+        assert_eq!(written, r#"["wait","reject"]"#);
+        let read: [WhenFull; 2] = serde_json::from_str(&written).expect("it reads back");
+        assert_eq!(read, [WhenFull::default(), WhenFull::Reject]);
+    }
+
+    #[test]
+    fn full_queue_says_what_to_choose() {
+        let error = queue_full("orders");
+        assert!(error.is_retryable());
+        insta::assert_snapshot!(error.report(), @r#"
+        E0142 failed to take a record: the sink's queue is full (topic "orders")
+        Choose `.with_when_full(WhenFull::Wait)` to hold the sources back instead, or make the queue larger.
+        "#);
+    }
 }

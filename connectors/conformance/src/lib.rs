@@ -19,7 +19,7 @@ mod writing;
 
 pub use broken::{Broken, Fault};
 pub use run::{Case, Skipped, assert_caught, run};
-pub use subject::{End, Expired, SourceSetup, Start, Subject};
+pub use subject::{End, Expired, QUEUED_RECORDS, Secretive, SourceSetup, Start, Subject};
 
 /// Makes one test of every case; the expression makes the subject, once per test.
 #[macro_export]
@@ -61,6 +61,16 @@ macro_rules! conformance {
             refused_records_are_told_exactly_once,
             unconfirmed_epoch_is_never_durable,
             stalled_sink_takes_less_and_never_blocks,
+            given_up_records_are_told_once,
+        );
+        $crate::conformance!(@tests $subject; full:
+            full_queue_waits,
+            full_queue_rejects_where_asked,
+            full_queue_sheds_load_to_the_error_stream,
+            full_queue_stops_the_dataflow_where_asked,
+        );
+        $crate::conformance!(@tests $subject; secrets:
+            secrets_are_shown_nowhere,
         );
         $crate::conformance!(@tests $subject; routing:
             routed_records_arrive_unchanged_where_they_say,
@@ -121,6 +131,8 @@ mod tests {
             include_str!("cases/ends.rs"),
             include_str!("cases/positions.rs"),
             include_str!("cases/writing.rs"),
+            include_str!("cases/full.rs"),
+            include_str!("cases/secrets.rs"),
             include_str!("cases/routing.rs"),
             include_str!("cases/dataflows.rs"),
             include_str!("cases/errors.rs"),

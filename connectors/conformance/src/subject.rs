@@ -3,11 +3,12 @@
 //! Invariant: `produce` and `records` share no code with the source and the sink under test, so far as the client allows.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use millstream_engine::batch::OwnedRecord;
 use millstream_engine::routing::TopicPolicy;
-use millstream_engine::sink::Sink;
+use millstream_engine::sink::{Sink, WhenFull};
 use millstream_engine::source::Source;
 
 /// Where a source is to start without a position.
@@ -67,6 +68,27 @@ impl Default for SourceSetup {
     }
 }
 
+/// Records of a hundred bytes that the queue of [`Subject::sink_of_ten`] holds.
+pub const QUEUED_RECORDS: usize = 10;
+
+/// Secrets, and everything that could show them.
+pub struct Secretive {
+    /// The secrets, each of a text found nowhere else; of all origins that the connector takes them from.
+    pub canaries: Vec<String>,
+    /// What a program may print: `Debug` and the written form of sources, sinks and their settings.
+    pub printed: Vec<String>,
+    /// Sources that hold the secrets and cannot be opened, each for another reason.
+    pub sources: Vec<Box<dyn Source>>,
+    /// Sinks likewise.
+    pub sinks: Vec<Box<dyn Sink>>,
+}
+
+impl fmt::Debug for Secretive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secretive").finish_non_exhaustive()
+    }
+}
+
 /// A connector under test, with the means to look at it from outside.
 ///
 /// The suite promises: topics are not shared between cases; positions of a group are looked at only through the source.
@@ -109,6 +131,23 @@ pub trait Subject: Sync {
 
     /// A fresh topic of one partition, and a sink to it that takes at most about 100 records of 100 bytes at once.
     fn small_sink(&self) -> Option<(String, Box<dyn Sink>)> {
+        None
+    }
+
+    /// A fresh topic of one partition, and a sink to it that does as told when its queue is full. Its queue holds
+    /// [`QUEUED_RECORDS`] records of a hundred bytes of key and value, and keeps them far longer than a call of `write` takes, or
+    /// until [`Subject::records`] makes room.
+    fn sink_of_ten(&self, _when_full: WhenFull) -> Option<(String, Box<dyn Sink>)> {
+        None
+    }
+
+    /// A fresh topic of two partitions, and a sink to it that gives up on a record after a few seconds.
+    fn impatient_sink(&self) -> Option<(String, Box<dyn Sink>)> {
+        None
+    }
+
+    /// Where secrets could show, if the connector takes any; sources and sinks name this topic.
+    fn secretive(&self, _topic: &str) -> Option<Secretive> {
         None
     }
 

@@ -73,6 +73,21 @@ impl Writing {
         taken
     }
 
+    /// Writes until the writer takes something, which it does as soon as it knows its topic; returns how much it took.
+    pub(crate) fn write_some(&mut self, epoch: u64, batch: &RecordBatch) -> usize {
+        loop {
+            let taken = self.write(epoch, batch, 0);
+            if taken > 0 {
+                return taken;
+            }
+            assert!(
+                self.signal.wait(self.patience),
+                "a writer that took nothing wakes its operator"
+            );
+            self.poll();
+        }
+    }
+
     /// Writes a whole batch; whenever the writer takes less, `meanwhile` runs and the writer's wake is waited for.
     pub(crate) fn write_all(
         &mut self,

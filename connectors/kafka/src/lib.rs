@@ -42,6 +42,7 @@ pub use config::{
     Security, SinkConfig, SourceConfig, Start, Tls, Token, TokenSupplier, Tokens,
 };
 pub use millstream_engine::routing::TopicPolicy;
+pub use millstream_engine::sink::WhenFull;
 pub use sink::Sink;
 pub use source::Source;
 

@@ -6,7 +6,7 @@ use millstream_engine::Preset;
 use millstream_engine::error::{Error, Result};
 use millstream_engine::routing::TopicPolicy;
 use millstream_engine::sink::{
-    Sink as SinkContract, SinkCapabilities, Writer as WriterContract, WriterContext,
+    Sink as SinkContract, SinkCapabilities, WhenFull, Writer as WriterContract, WriterContext,
 };
 use millstream_engine::source::OpenContext;
 
@@ -24,8 +24,8 @@ use crate::writer::Writer;
 /// nothing; a crash repeats what was not durable.
 ///
 /// # Errors
-/// `E0101`, `E0102`, `E0110`, `E0120` to `E0134` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0140`
-/// everything else.
+/// `E0101`, `E0102`, `E0110`, `E0120` to `E0134` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0142`
+/// the queue is full and it is not to wait, `E0140` everything else.
 ///
 /// # Examples
 /// ```
@@ -151,6 +151,13 @@ impl Sink {
     #[must_use]
     pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
         self.config.queue_bytes = bytes;
+        self
+    }
+
+    /// Sets what becomes of records that the queue has no room for; [`SinkConfig::when_full`].
+    #[must_use]
+    pub fn with_when_full(mut self, when_full: WhenFull) -> Self {
+        self.config.when_full = when_full;
         self
     }
 

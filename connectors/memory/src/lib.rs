@@ -23,6 +23,7 @@ pub use config::{End, Expired, Full, Start, TopicOptions};
 pub use consumer::Consumer;
 pub use faults::Faults;
 pub use millstream_engine::routing::TopicPolicy;
+pub use millstream_engine::sink::WhenFull;
 pub use producer::Producer;
 pub use sink::Sink;
 pub use source::Source;

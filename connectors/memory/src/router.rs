@@ -10,7 +10,7 @@ use std::sync::Arc;
 use millstream_engine::Result;
 use millstream_engine::batch::RecordBatch;
 use millstream_engine::routing::{self, Bucket, Chains, TopicPolicy, TopicTable};
-use millstream_engine::sink::{Rejected, Writer, WriterContext};
+use millstream_engine::sink::{Rejected, WhenFull, Writer, WriterContext, queue_full};
 
 use crate::append::{Manner, Placing};
 use crate::broker::Broker;
@@ -24,6 +24,7 @@ pub(crate) struct MemoryRouter {
     chains: Chains<usize>,
     /// Taken, and not in a topic that is full.
     aside: Aside,
+    when_full: WhenFull,
     cx: WriterContext,
     /// Counts calls of `write`: records without a key take turns.
     turn: usize,
@@ -55,12 +56,18 @@ impl Drop for Route {
 }
 
 impl MemoryRouter {
-    pub(crate) fn new(broker: Broker, policy: TopicPolicy, cx: WriterContext) -> Self {
+    pub(crate) fn new(
+        broker: Broker,
+        policy: TopicPolicy,
+        when_full: WhenFull,
+        cx: WriterContext,
+    ) -> Self {
         Self {
             broker,
             topics: TopicTable::new(policy, name_rule),
             chains: Chains::default(),
             aside: Aside::default(),
+            when_full,
             turn: cx.shard,
             cx,
             rejected: Vec::new(),
@@ -127,14 +134,19 @@ impl MemoryRouter {
         let placing = Placing::ByKey { turn: self.turn };
         let manner = Manner { placing, now, waiter: Some((route.number, &self.cx.wake)) };
         let indices = || self.chains.of(bucket).map(|index| index as usize);
-        let appended = route.topic.append(batch, indices(), manner)?;
+        let mut appended = route.topic.append(batch, indices(), manner)?;
         if let Some(left) = appended.left {
-            self.aside.epoch = epoch;
-            for index in indices().skip_while(|index| *index != left) {
-                batch
-                    .get(index)
-                    .into_iter()
-                    .for_each(|record| self.aside.batch.push_record(record));
+            let rest = indices().skip_while(|index| *index != left);
+            match self.when_full {
+                WhenFull::Wait => {
+                    self.aside.epoch = epoch;
+                    rest.filter_map(|index| batch.get(index))
+                        .for_each(|record| self.aside.batch.push_record(record));
+                }
+                WhenFull::Reject => {
+                    let full = |index| (index, queue_full(&route.topic.name));
+                    appended.refused.extend(rest.map(full));
+                }
             }
         }
         if appended.held && appended.n_taken > 0 {

@@ -3,7 +3,7 @@
 //! Invariant: it opens nothing by itself.
 
 use millstream_engine::routing::TopicPolicy;
-use millstream_engine::sink::{SinkCapabilities, Writer, WriterContext};
+use millstream_engine::sink::{SinkCapabilities, WhenFull, Writer, WriterContext};
 use millstream_engine::source::OpenContext;
 use millstream_engine::{Error, Result};
 
@@ -17,7 +17,8 @@ use crate::writer::MemoryWriter;
 /// Order is kept per key and writer. A record without a time gets the broker's.
 ///
 /// # Delivery
-/// At least once: a record is durable as soon as it is in the topic. A dataflow that fails and runs again in the same
+/// At least once: a record is durable as soon as it is in the topic. What finds the topic full waits, or is rejected
+/// ([`Sink::with_when_full`]). A dataflow that fails and runs again in the same
 /// process writes again what was not confirmed at its source. Nothing survives the process.
 ///
 /// # Examples
@@ -34,6 +35,7 @@ use crate::writer::MemoryWriter;
 pub struct Sink {
     broker: Broker,
     target: Target,
+    when_full: WhenFull,
 }
 
 #[derive(Clone, Debug)]
@@ -45,7 +47,7 @@ enum Target {
 impl Sink {
     /// Writes to `topic` of `broker`.
     pub fn new(broker: &Broker, topic: impl Into<String>) -> Self {
-        Self { broker: broker.clone(), target: Target::Topic(topic.into()) }
+        Self::to(broker, Target::Topic(topic.into()))
     }
 
     /// Writes every record to the topic that it says, as far as `policy` allows it.
@@ -67,7 +69,33 @@ impl Sink {
     /// assert!(tenants.capabilities().routes);
     /// ```
     pub fn routed(broker: &Broker, policy: TopicPolicy) -> Self {
-        Self { broker: broker.clone(), target: Target::Routed(policy) }
+        Self::to(broker, Target::Routed(policy))
+    }
+
+    fn to(broker: &Broker, target: Target) -> Self {
+        Self { broker: broker.clone(), target, when_full: WhenFull::default() }
+    }
+
+    /// Sets what becomes of records for which a topic has no room; [`WhenFull::Wait`] by default.
+    ///
+    /// A sink of the embedded broker has no queue of its own: the topic is the queue, and it is full at
+    /// [`TopicOptions::max_bytes`](crate::TopicOptions::max_bytes) where [`Full::Wait`](crate::Full::Wait) keeps what is not read.
+    /// With [`WhenFull::Reject`] such records are rejected with `E0142`, and those to other topics go on.
+    ///
+    /// # Examples
+    /// ```
+    /// use millstream_memory::{Broker, Sink, WhenFull};
+    ///
+    /// let broker = Broker::new();
+    /// broker.create_topic("prices", 1)?;
+    /// let prices = Sink::new(&broker, "prices").with_when_full(WhenFull::Reject);
+    /// assert!(format!("{prices:?}").contains("Reject"));
+    /// # Ok::<_, millstream_engine::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
+        self
     }
 }
 
@@ -117,9 +145,12 @@ impl millstream_engine::sink::Sink for Sink {
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>> {
         Ok(match &self.target {
-            Target::Topic(topic) => Box::new(MemoryWriter::new(self.broker.topic(topic)?, cx)),
+            Target::Topic(topic) => {
+                Box::new(MemoryWriter::new(self.broker.topic(topic)?, self.when_full, cx))
+            }
             Target::Routed(policy) => {
-                Box::new(MemoryRouter::new(self.broker.clone(), policy.clone(), cx))
+                let (broker, policy) = (self.broker.clone(), policy.clone());
+                Box::new(MemoryRouter::new(broker, policy, self.when_full, cx))
             }
         })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use millstream_engine::Result;
 use millstream_engine::batch::RecordBatch;
-use millstream_engine::sink::{Rejected, Writer, WriterContext};
+use millstream_engine::sink::{Rejected, WhenFull, Writer, WriterContext, queue_full};
 
 use crate::append::{Manner, Placing};
 use crate::topic::Topic;
@@ -16,6 +16,7 @@ use crate::topic::Topic;
 pub(crate) struct MemoryWriter {
     topic: Arc<Topic>,
     number: u64,
+    when_full: WhenFull,
     cx: WriterContext,
     turn: usize,
     rejected: Vec<Rejected>,
@@ -24,9 +25,9 @@ pub(crate) struct MemoryWriter {
 }
 
 impl MemoryWriter {
-    pub(crate) fn new(topic: Arc<Topic>, cx: WriterContext) -> Self {
+    pub(crate) fn new(topic: Arc<Topic>, when_full: WhenFull, cx: WriterContext) -> Self {
         let number = topic.writer_number();
-        Self { topic, number, turn: cx.shard, cx, rejected: Vec::new(), held: None }
+        Self { topic, number, when_full, turn: cx.shard, cx, rejected: Vec::new(), held: None }
     }
 }
 
@@ -37,10 +38,13 @@ impl Writer for MemoryWriter {
         let waiter = Some((self.number, &self.cx.wake));
         let now = self.topic.clock.unix_millis();
         let manner = Manner { placing, now, waiter };
-        let appended = self.topic.append(batch, from..batch.len(), manner)?;
+        let mut appended = self.topic.append(batch, from..batch.len(), manner)?;
         if appended.held && appended.n_taken > 0 {
             self.held = Some(self.held.map_or(epoch, |oldest| oldest.min(epoch)));
         }
+        let room = appended.left.unwrap_or(batch.len());
+        let taken = self.when_full.taken(room, batch.len());
+        appended.refused.extend((room..taken).map(|index| (index, queue_full(&self.topic.name))));
         for (index, error) in appended.refused {
             let Some(record) = batch.get(index) else {
                 continue;
@@ -48,7 +52,7 @@ impl Writer for MemoryWriter {
             self.rejected.push(Rejected { epoch, record: record.to_owned(), error, attempts: 1 });
             self.cx.wake.wake();
         }
-        Ok(appended.left.unwrap_or(batch.len()))
+        Ok(taken)
     }
 
     fn poll(&mut self, rejected: &mut Vec<Rejected>) -> Result<()> {

@@ -57,5 +57,14 @@ millstream_conformance::conformance_catches! { MemorySubject::default();
     topic_not_created: NeverCreates fails routing::missing_topics_are_created_where_allowed saying "topics are created";
     cap_ignored: IgnoresTheCap fails routing::topics_in_use_are_capped saying "the cap on topics";
     partition_forgotten: ForgetsPartitions fails routing::partition_said_is_honoured saying "records with a partition arrive";
+    waiting_rest_lost: LosesTheRest fails full::full_queue_waits saying "what its queue holds";
+    waiting_asked_for_in_vain: IgnoresTheChoice fails full::full_queue_waits saying "what its queue holds";
+    rejecting_asked_for_in_vain: IgnoresTheChoice fails full::full_queue_rejects_where_asked saying "takes every record at once";
+    full_queue_hushed_up: SwallowsRejections fails full::full_queue_rejects_where_asked saying "exactly once";
+    full_queue_told_twice: TellsRejectionsTwice fails full::full_queue_rejects_where_asked saying "exactly once";
+    queued_out_of_order: ReordersWrites fails full::full_queue_waits saying "in order";
+    shed_load_hushed_up: SwallowsRejections fails full::full_queue_sheds_load_to_the_error_stream saying "sheds load";
+    shed_load_told_twice: TellsRejectionsTwice fails full::full_queue_sheds_load_to_the_error_stream saying "code of a full queue";
+    stop_at_a_full_queue_hushed_up: SwallowsRejections fails full::full_queue_stops_the_dataflow_where_asked saying "without error stream stops";
     stall_unnoticed: LosesTheRest fails writing::stalled_sink_takes_less_and_never_blocks saying "nothing is durable";
 }

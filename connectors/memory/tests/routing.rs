@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use millstream_engine::batch::{OwnedRecord, RecordBatch};
 use millstream_engine::clock::SystemClock;
+use millstream_engine::error::codes;
 use millstream_engine::runtime::Wake;
 use millstream_engine::sink::{Sink as _, Writer, WriterContext};
 use millstream_engine::source::OpenContext;
-use millstream_memory::{Broker, Consumer, Full, Sink, TopicOptions, TopicPolicy};
+use millstream_memory::{Broker, Consumer, Full, Sink, TopicOptions, TopicPolicy, WhenFull};
 
 fn writer(broker: &Broker, policy: TopicPolicy) -> Box<dyn Writer> {
+    writer_of(&Sink::routed(broker, policy))
+}
+
+fn writer_of(sink: &Sink) -> Box<dyn Writer> {
     let open = OpenContext {
         dataflow: "test".into(),
         step: "out".into(),
@@ -18,7 +23,7 @@ fn writer(broker: &Broker, policy: TopicPolicy) -> Box<dyn Writer> {
     };
     let wake = Wake::new(|| ());
     let cx = WriterContext { open, shard: 0, n_shards: 1, generation: 1, wake };
-    Sink::routed(broker, policy).writer(cx).expect("it opens nothing")
+    sink.writer(cx).expect("it opens nothing")
 }
 
 fn batch(records: impl IntoIterator<Item = OwnedRecord>) -> RecordBatch {
@@ -85,4 +90,31 @@ fn topics_that_pass_by_are_let_go_of() {
     assert!(rejected.is_empty(), "{rejected:?}");
     assert_eq!(broker.topics().len(), 500);
     assert_eq!(writer.oldest_unconfirmed(), None);
+}
+
+#[test]
+fn full_topic_rejects_its_own_records_alone() {
+    let broker = Broker::new();
+    let small = TopicOptions { max_bytes: 10 * 35, full: Full::Wait };
+    broker.create_topic_with("small", 1, small).expect("a new topic");
+    broker.create_topic("large", 1).expect("a new topic");
+    let policy = TopicPolicy::only(["small", "large"]);
+    let mut writer = writer_of(&Sink::routed(&broker, policy).with_when_full(WhenFull::Reject));
+    let to = |n: u32| if n.is_multiple_of(2) { "small" } else { "large" };
+    let records = (100..200).map(|n| OwnedRecord::of(n.to_string()).with_topic(to(n)));
+    assert_eq!(writer.write(7, &batch(records), 0).expect("it goes on"), 100);
+    assert_eq!(writer.oldest_unconfirmed(), Some(7), "what is to be told is not durable");
+    let mut rejected = Vec::new();
+    writer.poll(&mut rejected).expect("it goes on");
+    assert_eq!(writer.oldest_unconfirmed(), None, "nothing is aside");
+    let told: Vec<_> = rejected.iter().filter_map(|told| told.record.text()).collect();
+    let even: Vec<_> = (100..200).step_by(2).map(|n| n.to_string()).collect();
+    assert_eq!(texts(&broker, "small"), even[..10], "what had room is there");
+    assert_eq!(told, even[10..], "the rest is told, once, in order");
+    assert_eq!(texts(&broker, "large").len(), 50, "other topics go on");
+    let place = rejected[0].error.place();
+    assert_eq!(
+        (rejected[0].error.code(), place.topic.as_deref()),
+        (codes::QUEUE_FULL, Some("small"))
+    );
 }

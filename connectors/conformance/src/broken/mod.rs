@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use millstream_engine::batch::{OwnedRecord, Record, RecordBatch};
 use millstream_engine::routing::TopicPolicy;
-use millstream_engine::sink::Sink;
+use millstream_engine::sink::{Sink, WhenFull};
 use millstream_engine::source::Source;
 
-use crate::subject::{End, Expired, SourceSetup, Subject};
+use crate::subject::{End, Expired, Secretive, SourceSetup, Subject};
 
 /// A promise to break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,8 @@ pub enum Fault {
     CreatesUnasked,
     /// The sink creates no topics although it should.
     NeverCreates,
+    /// The sink does the opposite of what was chosen when its queue is full.
+    IgnoresTheChoice,
 }
 
 /// A subject whose sources and sinks break one promise.
@@ -147,6 +149,25 @@ impl<S: Subject> Subject for Broken<S> {
     fn small_sink(&self) -> Option<(String, Box<dyn Sink>)> {
         let (topic, sink) = self.subject.small_sink()?;
         Some((topic, Box::new(writer::BrokenSink { sink, fault: self.fault })))
+    }
+
+    fn sink_of_ten(&self, when_full: WhenFull) -> Option<(String, Box<dyn Sink>)> {
+        let chosen = match (self.fault, when_full) {
+            (Fault::IgnoresTheChoice, WhenFull::Wait) => WhenFull::Reject,
+            (Fault::IgnoresTheChoice, WhenFull::Reject) => WhenFull::Wait,
+            _ => when_full,
+        };
+        let (topic, sink) = self.subject.sink_of_ten(chosen)?;
+        Some((topic, Box::new(writer::BrokenSink { sink, fault: self.fault })))
+    }
+
+    fn impatient_sink(&self) -> Option<(String, Box<dyn Sink>)> {
+        let (topic, sink) = self.subject.impatient_sink()?;
+        Some((topic, Box::new(writer::BrokenSink { sink, fault: self.fault })))
+    }
+
+    fn secretive(&self, topic: &str) -> Option<Secretive> {
+        self.subject.secretive(topic)
     }
 
     fn routed_sink(&self, policy: TopicPolicy) -> Option<Box<dyn Sink>> {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use millstream_engine::batch::{OwnedRecord, Record};
@@ -16,11 +15,12 @@ use millstream_engine::{
 };
 use millstream_operators::prelude::*;
 
+use super::parts::{Parts, bounded, one_worker};
 use super::reading::records_of_all_kinds;
 use super::{needs, sink_of, source_of};
 use crate::reading::{number, numbered, numbers, numbers_of};
 use crate::run::Skipped;
-use crate::subject::{End, SourceSetup, Subject};
+use crate::subject::Subject;
 use crate::writing::batch_of;
 
 /// A record that does not decode leaves with its bytes, where it came from, the reason, and how often it was tried.
@@ -103,8 +103,7 @@ pub fn oversized_dead_letter_goes_without_its_value(subject: &dyn Subject) -> Re
     let from = subject.create_topic(1);
     subject.produce(&from, 0, &numbered(0..3));
     let sources = Parts::new(1, || source_of(subject, &from, &bounded()))?;
-    let mut both = vec![sink, sink_of(subject, &letters)?];
-    let sinks = Parts::new(1, || both.pop().ok_or(Skipped("two sinks were made")))?;
+    let sinks = Parts::of_two(sink_of(subject, &letters)?, sink);
     let flow = Dataflow::new("conformance", move |flow| {
         let size = |record: Record<'_>| if record.position() == 1 { OVERSIZED } else { 1 };
         let items = flow.source("in", sources.take()).map(size).with_origin().boxed();
@@ -227,9 +226,7 @@ pub fn full_queue_holds_the_dataflow_back(subject: &dyn Subject) -> Result<(), S
         subject.small_sink().ok_or(Skipped("the connector has no sink with a small queue"))?;
     let from = subject.create_topic(1);
     subject.produce(&from, 0, &numbered(0..3000));
-    // Of the two sinks one is for the check of the graph, and opens nothing.
-    let mut both = vec![sink, sink_of(subject, &to)?];
-    let sinks = Parts::new(1, || both.pop().ok_or(Skipped("two sinks were made")))?;
+    let sinks = Parts::of_two(sink_of(subject, &to)?, sink);
     let sources = Parts::new(1, || source_of(subject, &from, &bounded()))?;
     let (send, errors) = channel();
     let flow = Dataflow::new("conformance", move |flow| {
@@ -337,30 +334,4 @@ fn only(errors: &Receiver<ErrorRecord>) -> ErrorRecord {
     let mut all: Vec<_> = errors.try_iter().collect();
     assert_eq!(all.len(), 1, "one record does not decode");
     all.remove(0)
-}
-
-fn bounded() -> SourceSetup {
-    SourceSetup { end: End::Latest, ..SourceSetup::default() }
-}
-
-fn one_worker() -> Config {
-    Config { workers: 1, commit_interval: Duration::from_millis(20), ..Config::default() }
-}
-
-/// A dataflow's closure must own what it builds with: a source or a sink for the check, and one for every worker.
-struct Parts<P>(Arc<Mutex<Vec<P>>>);
-
-impl<P> Parts<P> {
-    fn new(
-        n_workers: usize,
-        mut make: impl FnMut() -> Result<P, Skipped>,
-    ) -> Result<Self, Skipped> {
-        let parts: Result<_, _> = (0..=n_workers).map(|_| make()).collect();
-        Ok(Self(Arc::new(Mutex::new(parts?))))
-    }
-
-    fn take(&self) -> P {
-        let part = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        part.expect("the closure runs once, and once per worker")
-    }
 }

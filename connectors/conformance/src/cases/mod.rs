@@ -5,9 +5,12 @@
 pub mod dataflows;
 pub mod ends;
 pub mod errors;
+pub mod full;
+mod parts;
 pub mod positions;
 pub mod reading;
 pub mod routing;
+pub mod secrets;
 pub mod writing;
 
 use millstream_engine::sink::Sink;

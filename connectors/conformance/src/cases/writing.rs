@@ -1,7 +1,7 @@
 //! What is promised of records on their way out.
 #![expect(clippy::missing_panics_doc, reason = "a case panics where the promise is broken")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use millstream_engine::batch::OwnedRecord;
@@ -196,4 +196,54 @@ pub fn stalled_sink_takes_less_and_never_blocks(subject: &dyn Subject) -> Result
     assert_eq!(arrived, numbers_of(0..5000), "after the stall everything arrives, once");
     writing.close();
     Ok(())
+}
+
+/// What the client gives up on while the other side is silent is rejected once and not sent again; what is delivered keeps its
+/// order per key. A record may be given up on after the other side has taken it: it is then there, once.
+///
+/// # Errors
+/// Skipped without a sink that gives up, or when the other side cannot be stalled.
+pub fn given_up_records_are_told_once(subject: &dyn Subject) -> Result<(), Skipped> {
+    subject.isolate();
+    let (topic, sink) =
+        subject.impatient_sink().ok_or(Skipped("no sink of the connector gives up on a record"))?;
+    let mut writing = Writing::open(subject, &*sink);
+    writing.write_all(1, &batch_of(&numbered(0..200)), || ());
+    writing.settle();
+    assert!(writing.rejected.is_empty(), "nothing is given up on while the other side answers");
+    needs(subject.stall(&topic), "the other side cannot be stalled")?;
+    writing.write_all(2, &batch_of(&numbered(200..400)), || ());
+    writing.settle();
+    let given_up = rejected_numbers(&writing);
+    assert_eq!(given_up, numbers_of(200..400), "what is given up on is told, exactly once");
+    subject.release(&topic);
+    writing.write_all(3, &batch_of(&numbered(400..600)), || ());
+    writing.settle();
+    let told = rejected_numbers(&writing);
+    let distinct: BTreeSet<u64> = told.iter().copied().collect();
+    assert_eq!(distinct.len(), told.len(), "what was given up on is never told again");
+    let confirmed: Vec<u64> = (0..600).filter(|n| !distinct.contains(n)).collect();
+    assert!(confirmed.len() > 200, "writing goes on once the other side answers");
+    let arrived = subject.records(&topic, confirmed.len());
+    let seen: BTreeSet<u64> = numbers(&arrived).into_iter().collect();
+    assert_eq!(seen.len(), arrived.len(), "what was given up on is not sent again");
+    assert!(confirmed.iter().all(|n| seen.contains(n)), "what was confirmed is there");
+    let delivered = arrived.iter().filter(|record| !distinct.contains(&number(record)));
+    assert_order_per_key(delivered);
+    writing.close();
+    Ok(())
+}
+
+fn rejected_numbers(writing: &Writing) -> Vec<u64> {
+    let mut told: Vec<u64> = writing.rejected.iter().map(|told| number(&told.record)).collect();
+    told.sort_unstable();
+    told
+}
+
+fn assert_order_per_key<'r>(records: impl Iterator<Item = &'r OwnedRecord>) {
+    let mut by_key: BTreeMap<Option<&[u8]>, Vec<u64>> = BTreeMap::new();
+    for record in records {
+        by_key.entry(record.key.as_deref()).or_default().push(number(record));
+    }
+    assert!(by_key.values().all(|seen| seen.is_sorted()), "records of a key keep their order");
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use millstream_engine::error::Error;
 use millstream_engine::routing::TopicPolicy;
+use millstream_engine::sink::WhenFull;
 use rdkafka::ClientConfig;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,11 @@ pub struct SinkConfig {
     pub queue_records: usize,
     /// Bytes of keys, values and headers taken and not confirmed yet at most. Default: 32 MiB.
     pub queue_bytes: usize,
+    /// What becomes of records that the queue has no room for. Default: [`WhenFull::Wait`], as Java's producers with an endless
+    /// `max.block.ms`; [`WhenFull::Reject`] is `max.block.ms=0`. A topic whose partitions are not known yet makes records wait
+    /// either way.
+    #[serde(default)]
+    pub when_full: WhenFull,
     /// How partitions are chosen. Default: [`Partitioner::Murmur2Random`].
     pub partitioner: Partitioner,
     /// Bytes of one record's key, value and headers at most; a larger one is rejected with `E0141`. Default: 1,000,000, what brokers take unless told more.
@@ -167,6 +173,7 @@ impl SinkConfig {
             delivery_timeout: Duration::from_mins(2),
             queue_records: 20_000,
             queue_bytes: 32 << 20,
+            when_full: WhenFull::Wait,
             partitioner: Partitioner::Murmur2Random,
             max_record_bytes: 1_000_000,
             idempotent: true,
@@ -256,5 +263,24 @@ impl SinkConfig {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", self.client_id.as_deref().unwrap_or(qualified_name));
         config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choice_for_a_full_queue_may_be_left_out() {
+        let config = SinkConfig::new("localhost:9092", "orders");
+        let rejecting = SinkConfig { when_full: WhenFull::Reject, ..config.clone() };
+        let mut written = serde_json::to_value(&rejecting).expect("JSON");
+        assert_eq!(written["when_full"], "reject");
+        assert_eq!(
+            serde_json::from_value::<SinkConfig>(written.clone()).expect("it reads back"),
+            rejecting
+        );
+        written.as_object_mut().expect("fields").remove("when_full");
+        assert_eq!(serde_json::from_value::<SinkConfig>(written).expect("it reads back"), config);
     }
 }

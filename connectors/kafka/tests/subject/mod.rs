@@ -1,17 +1,21 @@
 //! A real broker as the conformance suite wants to see it.
 
 mod plain;
+mod secrets;
 mod stalling;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use millstream_conformance::{End, Expired, SourceSetup, Start, Subject};
+use millstream_conformance::{
+    End, Expired, QUEUED_RECORDS, Secretive, SourceSetup, Start, Subject,
+};
 use millstream_engine::batch::OwnedRecord;
 use millstream_engine::routing::TopicPolicy;
 use millstream_engine::{sink, source};
 use millstream_kafka as kafka;
+use millstream_kafka::WhenFull;
 
 use plain::Plain;
 use stalling::Turn;
@@ -131,6 +135,26 @@ impl Subject for KafkaSubject {
         let topic = self.create_topic(1);
         let sink = self.new_sink(&topic).with_queue_records(100).with_queue_bytes(10_000);
         Some((topic, Box::new(sink.with_linger(Duration::ZERO))))
+    }
+
+    /// A record waits for company for as long as `linger`, whatever the broker does.
+    fn sink_of_ten(&self, when_full: WhenFull) -> Option<(String, Box<dyn sink::Sink>)> {
+        // Writers do not reject yet.
+        (when_full == WhenFull::Wait).then_some(())?;
+        let topic = self.create_topic(1);
+        let sink = self.new_sink(&topic).with_queue_records(QUEUED_RECORDS);
+        let sink = sink.with_linger(Duration::from_secs(1)).with_when_full(when_full);
+        Some((topic, Box::new(sink)))
+    }
+
+    fn impatient_sink(&self) -> Option<(String, Box<dyn sink::Sink>)> {
+        let topic = self.create_topic(2);
+        let sink = self.new_sink(&topic).with_delivery_timeout(Duration::from_secs(3));
+        Some((topic, Box::new(sink)))
+    }
+
+    fn secretive(&self, topic: &str) -> Option<Secretive> {
+        Some(secrets::secretive(&self.brokers(), topic))
     }
 
     fn add_partitions(&self, topic: &str, n_more: u32) -> bool {

@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use millstream_conformance::{End, Expired, SourceSetup, Start, Subject};
+use millstream_conformance::{End, Expired, QUEUED_RECORDS, SourceSetup, Start, Subject};
 use millstream_engine::batch::OwnedRecord;
 use millstream_engine::routing::TopicPolicy;
 use millstream_engine::{sink, source};
 use millstream_memory as memory;
-use millstream_memory::{Broker, Consumer, Full, TopicOptions};
+use millstream_memory::{Broker, Consumer, Full, TopicOptions, WhenFull};
 
 /// Room for about 100 records of 100 bytes.
 const SMALL: TopicOptions = TopicOptions { max_bytes: 100 * 132, full: Full::Wait };
+
+/// Room for exactly ten.
+const TEN: TopicOptions = TopicOptions { max_bytes: QUEUED_RECORDS * 132, full: Full::Wait };
 
 /// A broker of its own, and what was read back of each topic.
 #[derive(Debug, Default)]
@@ -109,6 +112,12 @@ impl Subject for MemorySubject {
         let topic = self.create(1, SMALL);
         let sink = self.sink(&topic)?;
         Some((topic, sink))
+    }
+
+    fn sink_of_ten(&self, when_full: WhenFull) -> Option<(String, Box<dyn sink::Sink>)> {
+        let topic = self.create(1, TEN);
+        let sink = memory::Sink::new(&self.broker, &topic).with_when_full(when_full);
+        Some((topic, Box::new(sink)))
     }
 
     fn add_partitions(&self, topic: &str, n_more: u32) -> bool {
