@@ -26,7 +26,8 @@ const SETUP_KEY: &str = "socket.connection.setup.timeout.ms";
 /// Lets connections fail while there is still time to tell why, after half of the time for opening, and lets the client tell it.
 pub(crate) fn give_up_in_time(config: &mut ClientConfig, security: &Security, timeout: Duration) {
     // A broker that hangs up, or does not answer a handshake, is told by a log line alone.
-    config.set_log_level(RDKafkaLogLevel::Info);
+    let is_debug = config.get("debug").is_some();
+    config.set_log_level(if is_debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     if *security != Security::default() && config.get(SETUP_KEY).is_none() {
         let setup = (timeout / 2).clamp(SETUP.0, SETUP.1);
         config.set(SETUP_KEY, setup.as_millis().to_string());

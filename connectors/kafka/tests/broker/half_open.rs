@@ -1,13 +1,13 @@
-//! Connections that break, hang or crawl while records are read: they are replaced, and nothing is lost or read twice.
+//! Connections that break, hang or crawl while records are read or written: they are replaced, and nothing is lost or comes twice.
 
 use std::time::{Duration, Instant};
 
-use millstream_kafka::Source;
+use millstream_kafka::{Sink, Source};
 
 use crate::own::OwnBroker;
 use crate::plain::Plain;
 use crate::proxy::{Proxy, Way};
-use crate::support::{LONG, Reading, broker, numbered, numbers};
+use crate::support::{LONG, Reading, Writing, batches, broker, numbered, numbers};
 
 /// How long an answer may be missing before the client gives a connection up.
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,8 +25,8 @@ struct Behind {
 }
 
 impl Behind {
-    fn start() -> Self {
-        let own = OwnBroker::start("half-open", "").expect("a broker of its own");
+    fn start(instance: &str) -> Self {
+        let own = OwnBroker::start(instance, "").expect("a broker of its own");
         let proxy = Proxy::start(own.address());
         own.restart(&format!("advertised.listeners=PLAINTEXT://{}", proxy.address()));
         Plain::new(proxy.address()).create_topic(TOPIC, 2, 1_000_000);
@@ -50,11 +50,46 @@ impl Behind {
 }
 
 #[test]
+fn sink_loses_and_repeats_nothing_where_connections_die() {
+    if broker().is_none() {
+        return;
+    }
+    let behind = Behind::start("half-open-sink");
+    let millis = SOCKET_TIMEOUT.as_millis().to_string();
+    let sink = Sink::new(behind.proxy.address(), TOPIC)
+        .with_linger(Duration::ZERO)
+        .with_option("socket.timeout.ms", millis);
+    let mut writing = Writing::open(&sink);
+    let faults: [Fault; 4] = [
+        |_| (),
+        Proxy::cut,
+        |proxy| proxy.swallow(Way::ToClient),
+        |proxy| proxy.swallow(Way::ToBroker),
+    ];
+    for (first, fault) in (0..).step_by(1000).zip(faults) {
+        for batch in batches(numbered(first..first + 500), 100) {
+            writing.write(first, &batch);
+        }
+        fault(&behind.proxy);
+        for batch in batches(numbered(first + 500..first + 1000), 100) {
+            writing.write(first, &batch);
+        }
+        assert!(writing.settle().is_empty(), "nothing is given up on");
+    }
+    let source = Source::new(behind.own.address(), TOPIC).until_end();
+    let source = source.with_option("socket.timeout.ms", "60000");
+    behind.own.restart("");
+    let mut seen = numbers(&Reading::open(&source, true).read_all());
+    seen.sort_unstable();
+    assert_eq!(seen, (0..4000).collect::<Vec<_>>(), "each once");
+}
+
+#[test]
 fn only_dead_connections_are_replaced_and_nothing_is_lost() {
     if broker().is_none() {
         return;
     }
-    let behind = Behind::start();
+    let behind = Behind::start("half-open");
     behind.fill(0..1000);
     let mut reading = Reading::open(&behind.source(), false);
     let seen = numbers(&reading.take(1000));
@@ -85,8 +120,20 @@ fn dead_ones_are_replaced(behind: &Behind, reading: &mut Reading, mut seen: Vec<
     assert!(reading.batch().expect("it goes on").is_empty(), "nothing comes twice");
 }
 
+/// The connections there are, once the client has opened all that it wants.
+fn opened_by_now(behind: &Behind, reading: &mut Reading) -> usize {
+    let (mut n_opened, mut since) = (behind.proxy.n_opened(), Instant::now());
+    while since.elapsed() < SOCKET_TIMEOUT / 2 {
+        assert!(reading.batch().expect("it goes on").is_empty());
+        if behind.proxy.n_opened() != n_opened {
+            (n_opened, since) = (behind.proxy.n_opened(), Instant::now());
+        }
+    }
+    n_opened
+}
+
 fn slow_ones_are_kept(behind: &Behind, reading: &mut Reading) {
-    let n_opened = behind.proxy.n_opened();
+    let n_opened = opened_by_now(behind, reading);
     behind.proxy.delay(SOCKET_TIMEOUT / 10);
     let start = Instant::now();
     while start.elapsed() < SOCKET_TIMEOUT {
