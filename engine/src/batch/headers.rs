@@ -29,6 +29,23 @@ impl<'a> Headers<'a> {
         self.bytes
     }
 
+    /// Names and values as bytes: who only copies headers need not know that names are text.
+    pub fn raw(self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone {
+        let mut rest = self;
+        std::iter::from_fn(move || rest.next_raw())
+    }
+
+    #[inline]
+    fn next_raw(&mut self) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+        let name_len = usize::from(u16::from_le_bytes(self.bytes.get(..2)?.try_into().ok()?));
+        let value_len = u32::from_le_bytes(self.bytes.get(2..6)?.try_into().ok()?);
+        let (name, rest) = self.bytes.get(6..)?.split_at_checked(name_len)?;
+        let present = if value_len == NO_VALUE { 0 } else { value_len as usize };
+        let (value, rest) = rest.split_at_checked(present)?;
+        self.bytes = rest;
+        Some((name, (value_len != NO_VALUE).then_some(value)))
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -44,16 +61,8 @@ impl<'a> Iterator for Headers<'a> {
     type Item = Header<'a>;
 
     fn next(&mut self) -> Option<Header<'a>> {
-        let name_len = usize::from(u16::from_le_bytes(self.bytes.get(..2)?.try_into().ok()?));
-        let value_len = u32::from_le_bytes(self.bytes.get(2..6)?.try_into().ok()?);
-        let (name, rest) = self.bytes.get(6..)?.split_at_checked(name_len)?;
-        let present = if value_len == NO_VALUE { 0 } else { value_len as usize };
-        let (value, rest) = rest.split_at_checked(present)?;
-        self.bytes = rest;
-        Some(Header {
-            name: std::str::from_utf8(name).unwrap_or_default(),
-            value: (value_len != NO_VALUE).then_some(value),
-        })
+        let (name, value) = self.next_raw()?;
+        Some(Header { name: std::str::from_utf8(name).unwrap_or_default(), value })
     }
 }
 
@@ -84,5 +93,7 @@ mod tests {
         assert_eq!(headers.get("a"), Some(Some(&b"x"[..])));
         assert_eq!(headers.get("c"), None);
         assert_eq!(Headers::new(&bytes[..bytes.len() - 1]).count(), 2);
+        let names: Vec<_> = headers.raw().collect();
+        assert_eq!(names, [(&b"a"[..], None), (b"b", Some(&b""[..])), (b"a", Some(b"x"))]);
     }
 }

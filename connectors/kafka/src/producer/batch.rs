@@ -111,7 +111,8 @@ impl Batch {
             let half = if is_chosen(index) { &mut chosen } else { &mut others };
             index += 1;
             if let Body::Open(records) = &mut half.body {
-                records.push(record.key, record.value, record.headers.clone(), record.time);
+                let headers = record.headers.clone().map(|at| (at.name.as_bytes(), at.value));
+                records.push(record.key, record.value, headers, record.time);
             }
             half.count(run.slot, run.is_timed, n_bytes(&record));
         });

@@ -157,7 +157,7 @@ impl Tray {
         };
         let time = record.time();
         if let Body::Open(records) = &mut batch.body {
-            records.push(key, value, headers, time.unwrap_or(told.unix_millis));
+            records.push(key, value, headers.raw(), time.unwrap_or(told.unix_millis));
         }
         batch.count(told.slot, time.is_some(), told.n_bytes);
     }

@@ -3,12 +3,15 @@
 //! Used by the producer for every record, so: one reservation a record, and its length known before it is written. Invariant: the
 //! bytes are whole records; the first one's time is what the times of all are told from.
 
-use millstream_engine::batch::{Header, Headers};
+use millstream_engine::batch::Headers;
 
 use super::varint;
 
 /// Bytes of a record beside its key, value and headers at most: its length, attributes, time, place, and four lengths.
 const MAX_FRAME: usize = 5 + 1 + 10 + 5 + 3 * 5;
+
+/// Name and value of a header.
+pub(crate) type RawHeader<'h> = (&'h [u8], Option<&'h [u8]>);
 
 /// Encoded records, not compressed.
 #[derive(Debug, Default)]
@@ -34,7 +37,7 @@ impl Records {
         &mut self,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
-        headers: impl Iterator<Item = Header<'h>> + Clone,
+        headers: impl Iterator<Item = RawHeader<'h>> + Clone,
         time: i64,
     ) {
         if self.len == 0 {
@@ -60,9 +63,9 @@ impl Records {
         put_bytes(out, key);
         put_bytes(out, value);
         varint::put(out, n_headers);
-        for header in headers {
-            put_bytes(out, Some(header.name.as_bytes()));
-            put_bytes(out, header.value);
+        for (name, value) in headers {
+            put_bytes(out, Some(name));
+            put_bytes(out, value);
         }
         self.len += 1;
     }
@@ -103,10 +106,9 @@ pub(crate) fn size_of(key: Option<&[u8]>, value: Option<&[u8]>, headers: &Header
 
 /// How many headers there are, and their bytes.
 #[inline]
-fn measure<'h>(headers: &(impl Iterator<Item = Header<'h>> + Clone)) -> (i64, usize) {
-    headers.clone().fold((0, 0), |(n_headers, n_bytes), header| {
-        let name = size_of_bytes(Some(header.name.as_bytes()));
-        (n_headers + 1, n_bytes + name + size_of_bytes(header.value))
+fn measure<'h>(headers: &(impl Iterator<Item = RawHeader<'h>> + Clone)) -> (i64, usize) {
+    headers.clone().fold((0, 0), |(n_headers, n_bytes), (name, value)| {
+        (n_headers + 1, n_bytes + size_of_bytes(Some(name)) + size_of_bytes(value))
     })
 }
 

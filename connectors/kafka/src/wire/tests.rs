@@ -44,7 +44,7 @@ fn engine_batch(lines: &[Line]) -> RecordBatch {
 
 /// The time apart: the engine has a number that stands for none.
 fn push(records: &mut Records, record: Record<'_>, time: i64) {
-    records.push(record.key(), record.value(), record.headers(), time);
+    records.push(record.key(), record.value(), record.headers().raw(), time);
 }
 
 fn records(lines: &[Line]) -> Records {
@@ -206,7 +206,7 @@ fn memory_is_used_again() {
     let (start, capacity) = (memory.as_ptr(), memory.capacity());
     let mut records = Records::new(memory);
     assert!(records.n_bytes() == 0 && records.n_records() == 0);
-    records.push(None, None, Headers::default(), 7);
+    records.push(None, None, Headers::default().raw(), 7);
     assert_eq!((records.n_records(), records.n_bytes()), (1, 7));
     let again = records.into_memory();
     assert_eq!((again.as_ptr(), again.capacity()), (start, capacity));
