@@ -151,6 +151,7 @@ const HONOURED: &[&str] = &[
     "socket.send.buffer.bytes",
     "socket.timeout.ms",
     "ssl.cipher.suites",
+    "ssl.crl.location",
     "ssl.curves.list",
     "ssl.sigalgs.list",
     "topic.metadata.propagation.max.ms",

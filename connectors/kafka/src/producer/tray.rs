@@ -14,8 +14,8 @@ use super::batch::{Batch, Body, Run};
 use crate::config::SinkConfig;
 use crate::wire::records::{Records, size_of};
 
-/// Buffers that are kept for the next batches.
-const MAX_SPARE: usize = 64;
+/// Buffers that are kept for the next batches, in multiples of the largest batch.
+const MAX_SPARE: usize = 16;
 
 /// The number of a lane; it is used again once the lane is closed.
 pub(crate) type LaneId = u32;
@@ -84,6 +84,7 @@ pub(super) struct Tray {
     /// When the batches that are open will have waited long enough, in that order.
     lingering: VecDeque<(Instant, LaneId)>,
     spare: Vec<Vec<u8>>,
+    spare_bytes: usize,
     pub(super) changes: Vec<Change>,
     pub(super) done: Vec<Done>,
     /// Until when the I/O thread sleeps; `None` while it is awake.
@@ -110,6 +111,7 @@ impl Tray {
             filled: Vec::new(),
             lingering: VecDeque::new(),
             spare: Vec::new(),
+            spare_bytes: 0,
             changes: Vec::new(),
             done: Vec::new(),
             sleeps_until: None,
@@ -152,6 +154,7 @@ impl Tray {
             none => {
                 self.lingering.push_back((told.now + self.limits.linger, lane));
                 let memory = self.spare.pop().unwrap_or_default();
+                self.spare_bytes -= memory.capacity();
                 none.insert(Batch::new(Records::new(memory), told.now))
             }
         };
@@ -212,7 +215,8 @@ impl Tray {
 
     /// Keeps a buffer for the next batch.
     pub(super) fn give_back(&mut self, memory: Vec<u8>) {
-        if self.spare.len() < MAX_SPARE && memory.capacity() <= 2 * self.limits.batch_bytes {
+        if self.spare_bytes + memory.capacity() <= MAX_SPARE * self.limits.batch_bytes {
+            self.spare_bytes += memory.capacity();
             self.spare.push(memory);
         }
     }

@@ -63,9 +63,9 @@ impl Records {
         put_bytes(out, key);
         put_bytes(out, value);
         varint::put(out, n_headers);
-        for (name, value) in headers {
+        for (name, content) in headers {
             put_bytes(out, Some(name));
-            put_bytes(out, value);
+            put_bytes(out, content);
         }
         self.len += 1;
     }
