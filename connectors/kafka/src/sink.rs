@@ -17,15 +17,17 @@ use crate::writer::Writer;
 
 /// Writes records to a Kafka topic.
 ///
-/// Order per partition, and so per key, is kept. A record without a time gets the time at which it is written.
+/// Order per partition, and so per key, is kept. A record without a time gets the time at which it is taken. Each writer has a
+/// producer of its own, whose threads do all that waits: one sends and receives, one looks topics up, and one sets up each new
+/// connection.
 ///
 /// # Delivery
-/// At least once: a record is durable when all in-sync replicas have it. A request that is sent again by the client repeats
-/// nothing; a crash repeats what was not durable.
+/// At least once: a record is durable when all in-sync replicas have it. A batch that is sent again repeats nothing; a crash
+/// repeats what was not durable. Where a batch that may have been written is given up on, those sent behind it may be there twice.
 ///
 /// # Errors
-/// `E0101`, `E0102`, `E0110`, `E0120` to `E0134` as for a source. A record that cannot be delivered is rejected: `E0141` it is too large, `E0142`
-/// the queue is full and it is not to wait, `E0140` everything else.
+/// `E0101`, `E0102`, `E0110`, `E0120` to `E0134` as for a source. A record that cannot be delivered is rejected: `E0141` it is too
+/// large, `E0142` the queue is full and it is not to wait, `E0121` a permission is missing, `E0140` everything else.
 ///
 /// # Examples
 /// ```
@@ -54,7 +56,7 @@ impl Sink {
 
     /// Writes every record to the topic that it says, as far as `policy` allows it.
     ///
-    /// One client writes to all topics, in batches per topic and partition. A topic is looked up when the first record to it comes,
+    /// One producer writes to all topics, in batches per topic and partition. A topic is looked up when the first record to it comes,
     /// off the worker; its records wait in the queue meanwhile, those to other topics go on. Order per key is kept in each topic.
     ///
     /// # Errors
@@ -189,7 +191,7 @@ impl Sink {
         self
     }
 
-    /// Sets an option of librdkafka that has no setter here; [`SinkConfig::options`].
+    /// Sets an option that has no setter here, by librdkafka's name; [`SinkConfig::options`].
     #[must_use]
     pub fn with_option(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.options.0.insert(key.into(), value.into());

@@ -61,8 +61,9 @@ pub enum Partitioner {
 
 /// The settings of a sink. The bounds are per writer: one writer runs per worker.
 ///
-/// The memory of a writer is at most twice `queue_bytes`, as records wait and as they are sent, plus 64 buffers of `batch_bytes` at
-/// most that are used again: below 128 MiB with the defaults.
+/// The memory of a writer is `queue_bytes`, where records wait and are sent, and the emptied buffers that are kept to be used again:
+/// those that were in use at once, at most 64 of `batch_bytes` and 8 of 4 MiB and `batch_bytes`. With the defaults that is 55 MiB
+/// for one broker and four partitions, and 133 MiB for very many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SinkConfig {
@@ -74,24 +75,29 @@ pub struct SinkConfig {
     pub routing: Option<TopicPolicy>,
     /// The name in the broker's logs and quotas. Default: `<dataflow>.<step>`.
     pub client_id: Option<String>,
-    /// Records of one partition that are sent together at most. Default: 10,000; 1 switches batching off.
+    /// Records of one partition that are sent together at most. Default: 10,000; 1 switches batching off. Too low: small requests,
+    /// dear on both sides.
     pub batch_records: usize,
-    /// Bytes of one partition that are sent together at most. Default: 1 MB, what brokers take.
+    /// Bytes of one partition that are sent together at most, before they are compressed; a record that is larger is sent alone.
+    /// Default: 1 MB, what brokers take. Too low: as `batch_records`; too high: the broker refuses batches, which are then sent
+    /// again in halves, and more memory.
     pub batch_bytes: usize,
     /// How long a record may wait for others to be sent with. Default: 5 ms. Too low: small requests, dear for the broker; too
-    /// high: the latency of every record, and more of the queue in use.
+    /// high: the latency of every record, and more of the queue in use. Where the partition is busy a batch waits longer, and grows.
     pub linger: Duration,
     /// Compression. Default: none, which costs no processor time; LZ4 pays where network or disk is the limit.
     pub compression: Compression,
     /// The level of the compression. Default: the codec's own.
     pub compression_level: Option<i32>,
-    /// How long a record is tried before it is given up on and rejected. Default: 120 s, as Java's producers. Too low: a broker
-    /// that restarts loses records to the error stream; too high: a broken broker is noticed late.
+    /// How long a record is tried before it is given up on and rejected, counted from the oldest record of its batch. Default:
+    /// 120 s, as Java's producers. Too low: a broker that restarts loses records to the error stream, and what was sent behind
+    /// them may be there twice; too high: a broken broker is noticed late.
     pub delivery_timeout: Duration,
     /// Records taken and not confirmed yet at most. Default: 20,000. Too low: throughput is this many per round
-    /// trip; too high: the client works on memory that has left the cache, a third dearer per record at 100,000.
+    /// trip; too high: records have left the processor's cache when they are compressed and sent.
     pub queue_records: usize,
-    /// Bytes of keys, values and headers taken and not confirmed yet at most. Default: 32 MiB.
+    /// Bytes of keys, values and headers taken and not confirmed yet at most. Default: 32 MiB. Too low: throughput is this much
+    /// per round trip; too high: memory.
     pub queue_bytes: usize,
     /// What becomes of records that the queue has no room for. Default: [`WhenFull::Wait`], as Java's producers with an endless
     /// `max.block.ms`; [`WhenFull::Reject`] is `max.block.ms=0`. A topic whose partitions are not known yet makes records wait
@@ -102,13 +108,14 @@ pub struct SinkConfig {
     pub partitioner: Partitioner,
     /// Bytes of one record's key, value and headers at most; a larger one is rejected with `E0141`. Default: 1,000,000, what brokers take unless told more.
     pub max_record_bytes: usize,
-    /// Whether the broker drops what it has seen when a request is sent again. Default: yes. Without it a lost answer repeats
-    /// records and may swap them.
+    /// Whether the broker drops what it has seen when a batch is sent again. Default: yes. Without it a lost answer repeats
+    /// records and may swap them. Before Kafka 2.8 it needs `IDEMPOTENT_WRITE` on the cluster.
     pub idempotent: bool,
     /// TLS and the login. Default: neither.
     #[serde(default)]
     pub security: Security,
-    /// Options of librdkafka that no field above sets.
+    /// Options by librdkafka's names that no field above sets. Default: none. The package's page lists those that a sink takes;
+    /// any other one is a fault.
     pub options: Options,
 }
 
@@ -134,7 +141,7 @@ pub(super) const TAKEN: &[Taken] = &[
     ("transactional.id", ""),
 ];
 
-/// Options that the producer takes, by librdkafka's names.
+/// Options that the producer takes, by librdkafka's names; the README says what each means.
 const HONOURED: &[&str] = &[
     "broker.address.family",
     "debug",
