@@ -62,8 +62,8 @@ pub enum Partitioner {
 /// The settings of a sink. The bounds are per writer: one writer runs per worker.
 ///
 /// The memory of a writer is `queue_bytes`, where records wait and are sent, and the emptied buffers that are kept to be used again:
-/// those that were in use at once, at most 64 of `batch_bytes` and 8 of 4 MiB and `batch_bytes`. With the defaults that is 55 MiB
-/// for one broker and four partitions, and 133 MiB for very many.
+/// those that were in use at once, at most 16 times `batch_bytes`, and 8 of 4 MiB and `batch_bytes`. With the defaults that is 55 MiB
+/// for one broker and four partitions, and 87 MiB for very many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SinkConfig {
