@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use millstream_engine::batch::{OwnedDestination, OwnedRecord, Record, RecordBatch};
 use millstream_engine::error::{Error, ErrorKind, Result, codes};
-use millstream_engine::sink::{Rejected, WriterContext};
+use millstream_engine::sink::{Rejected, WhenFull, WriterContext, queue_full};
 use rdkafka::types::RDKafkaErrorCode;
 
 use crate::config::{Security, SinkConfig};
@@ -36,6 +36,7 @@ pub(crate) struct Books {
     max_records: usize,
     max_bytes: usize,
     max_record_bytes: usize,
+    when_full: WhenFull,
     security: Security,
 }
 
@@ -45,6 +46,16 @@ pub(crate) struct Job<'b> {
     pub(crate) batch: &'b RecordBatch,
     pub(crate) epoch: u64,
     pub(crate) slot: u32,
+}
+
+/// What became of a record at the door of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    Take,
+    /// There is no room, and the program wants to wait for it.
+    Wait,
+    /// There is no room, and the record was rejected.
+    Rejected,
 }
 
 impl Outbox {
@@ -69,6 +80,7 @@ impl Outbox {
             max_records: config.queue_records,
             max_bytes: config.queue_bytes,
             max_record_bytes: config.max_record_bytes,
+            when_full: config.when_full,
             security: config.security.clone(),
             cx,
         };
@@ -125,9 +137,28 @@ impl Outbox {
 }
 
 impl Books {
-    /// Whether the queue has room for a record of this size. One that is larger than the whole queue goes alone.
+    /// What is to be done with a record of this size: one that is larger than the whole queue goes alone.
     #[inline]
-    pub(crate) fn has_room(&self, n_bytes: usize) -> bool {
+    pub(crate) fn admit<'t>(
+        &mut self,
+        topic: impl FnOnce() -> &'t str,
+        record: Record<'_>,
+        epoch: u64,
+    ) -> Admission {
+        if self.has_room(size_of_record(record)) {
+            return Admission::Take;
+        }
+        match self.when_full {
+            WhenFull::Wait => Admission::Wait,
+            WhenFull::Reject => {
+                self.reject(epoch, record, queue_full(topic()));
+                Admission::Rejected
+            }
+        }
+    }
+
+    #[inline]
+    fn has_room(&self, n_bytes: usize) -> bool {
         let (n_records, queued) = (self.slots.n_records(), self.slots.n_bytes());
         n_records == 0 || (n_records < self.max_records && queued + n_bytes <= self.max_bytes)
     }

@@ -12,7 +12,7 @@ use millstream_engine::sink::{Rejected, Writer, WriterContext};
 
 use crate::config::SinkConfig;
 use crate::control::Found;
-use crate::outbox::{Books, Job, Outbox, size_of_record};
+use crate::outbox::{Admission, Books, Job, Outbox, size_of_record};
 use crate::partitioner::Chooser;
 use crate::producer::{Filling, LaneId};
 use crate::route::{Open, Parked, Route, State};
@@ -72,8 +72,11 @@ impl Router {
         let (mut filling, books) = outbox.fill();
         for index in from..job.batch.len() {
             let Some(record) = job.batch.get(index) else { break };
-            if !books.has_room(size_of_record(record)) {
-                return Stopped::Full(index);
+            let topic = || record.destination().topic.unwrap_or_default();
+            match books.admit(topic, record, job.epoch) {
+                Admission::Take => {}
+                Admission::Wait => return Stopped::Full(index),
+                Admission::Rejected => continue,
             }
             let place = job.batch.topic_number(index).and_then(|number| self.topics.found(number));
             let Some(at) = place else { return Stopped::Unknown(index) };

@@ -10,7 +10,7 @@ use millstream_engine::sink::{Rejected, Writer as WriterContract, WriterContext}
 use crate::config::SinkConfig;
 use crate::control::{Refusal, is_unknown};
 use crate::error::unknown_topic;
-use crate::outbox::{Outbox, size_of_record};
+use crate::outbox::{Admission, Outbox, size_of_record};
 use crate::partitioner::Chooser;
 use crate::producer::Ways;
 
@@ -53,8 +53,10 @@ impl Writer {
         let some_say_where = batch.has_destinations();
         for index in from..batch.len() {
             let Some(record) = batch.get(index) else { break };
-            if !books.has_room(size_of_record(record)) {
-                return index;
+            match books.admit(|| &self.topic, record, epoch) {
+                Admission::Take => {}
+                Admission::Wait => return index,
+                Admission::Rejected => continue,
             }
             let said = if some_say_where { batch.partition_number(index) } else { None };
             let partition = said.unwrap_or_else(|| {
