@@ -10,6 +10,9 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// The same for a broker.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+/// The shortest pause that an option may ask for: without one the thread would spin while a broker is down.
+const LEAST: Duration = Duration::from_millis(10);
+
 /// How long an answer is waited for, and how long the broker may wait for its replicas.
 const REQUEST: Duration = Duration::from_secs(30);
 
@@ -36,7 +39,7 @@ impl Settings {
     pub(super) fn new(config: &SinkConfig, client_id: &str) -> Self {
         let options = &config.options;
         let bounds = |least: &str, most: &str, default: (Duration, Duration)| {
-            let first = options.millis(least).unwrap_or(default.0);
+            let first = options.millis(least).unwrap_or(default.0).max(LEAST);
             (first, options.millis(most).unwrap_or(default.1).max(first))
         };
         Self {
