@@ -300,3 +300,6 @@ impl Lanes {
         self.entries.get_mut(id as usize)?.as_mut()
     }
 }
+
+#[cfg(test)]
+mod tests;

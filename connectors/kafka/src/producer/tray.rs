@@ -232,3 +232,6 @@ pub(crate) struct Told {
     /// The time of a record that has none.
     pub(crate) unix_millis: i64,
 }
+
+#[cfg(test)]
+mod tests;
