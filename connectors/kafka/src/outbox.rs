@@ -16,13 +16,13 @@ use crate::listener::Listener;
 use crate::net::address::Address;
 use crate::net::asker::Asker;
 use crate::net::dial::Dialer;
-use crate::producer::{Done, Failure, Filling, GivenUp, Producer, Run, Ways};
+use crate::producer::{Done, Failure, Filling, GivenUp, MAX_BATCH, Producer, Run, Ways};
 use crate::slots::Slots;
 use crate::wire::decode::Read;
 
 /// Hands records to a producer, within the bounds of a writer.
 pub(crate) struct Outbox {
-    producer: Producer,
+    pub(crate) producer: Producer,
     pub(crate) control: Arc<Control>,
     listener: Arc<Listener>,
     pub(crate) books: Books,
@@ -79,7 +79,7 @@ impl Outbox {
             slots: Slots::default(),
             max_records: config.queue_records,
             max_bytes: config.queue_bytes,
-            max_record_bytes: config.max_record_bytes,
+            max_record_bytes: config.max_record_bytes.min(MAX_BATCH / 2),
             when_full: config.when_full,
             security: config.security.clone(),
             cx,

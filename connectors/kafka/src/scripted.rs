@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::wire::codec::{Reader, put_i16, put_i32, put_n_elements, put_null_str, put_str};
-use crate::wire::{create_topics, metadata, producer_id};
+use crate::wire::{create_topics, metadata, produce, producer_id};
 
 /// Brokers 1 to n, all of one mind. They end when it is dropped.
 pub(crate) struct Cluster {
@@ -21,6 +21,8 @@ pub(crate) struct State {
     pub(crate) topics: BTreeMap<String, Result<Vec<i32>, i16>>,
     /// Error codes that come before what there is to say of a topic.
     pub(crate) doubts: BTreeMap<String, VecDeque<i16>>,
+    /// Leaders that are told before those that there are.
+    pub(crate) elections: BTreeMap<String, VecDeque<Vec<i32>>>,
     /// Error codes of attempts to create a topic, before one creates it.
     pub(crate) creations: BTreeMap<String, VecDeque<i16>>,
     /// Error codes of the next producer ids.
@@ -32,11 +34,26 @@ pub(crate) struct State {
     pub(crate) n_missing: i32,
     /// Which broker was asked for which topics, in order; no names where it was all of them.
     pub(crate) asked: Vec<(i32, Vec<String>)>,
+    /// Who takes what is produced.
+    pub(crate) produce: Option<Produce>,
     /// Which broker created which topics.
     pub(crate) created: Vec<(i32, Vec<String>)>,
     n_partitions: i32,
     ports: Vec<u16>,
     is_over: bool,
+}
+
+/// Takes the body of a produce request that came to a broker, and appends the answer.
+pub(crate) type Produce = Box<dyn FnMut(&mut State, i32, &[u8], &mut Vec<u8>) -> Reply + Send>;
+
+/// What a broker does with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Send,
+    /// It ends the connection instead.
+    HangUp,
+    /// It says nothing, now and later, on this connection.
+    Silence,
 }
 
 impl Cluster {
@@ -96,17 +113,28 @@ fn serve(id: i32, mut stream: TcpStream, state: &Mutex<State>) {
     let mut n_bytes = [0; 4];
     while stream.read_exact(&mut n_bytes).is_ok() {
         let mut request = vec![0; u32::from_be_bytes(n_bytes) as usize];
-        stream.read_exact(&mut request).expect("a whole request");
+        if stream.read_exact(&mut request).is_err() {
+            return;
+        }
         let mut state = state.lock().expect("no broker has failed");
         if state.down.contains(&id) || state.is_over {
             return;
         }
         let mut answer = vec![0; 4];
-        state.answer(id, &request, &mut answer);
+        let reply = state.answer(id, &request, &mut answer);
         let promised = i32::try_from(answer.len() - 4).expect("short") + state.n_missing;
         answer[..4].copy_from_slice(&promised.to_be_bytes());
         let is_cut = state.n_missing > 0;
         drop(state);
+        if reply != Reply::Send {
+            if reply == Reply::HangUp {
+                // What was answered before still arrives.
+                drop(stream.shutdown(Shutdown::Write));
+            }
+            // Until the other side has had enough.
+            drop(std::io::copy(&mut stream, &mut std::io::sink()));
+            return;
+        }
         if stream.write_all(&answer).is_err() || is_cut {
             return;
         }
@@ -114,7 +142,7 @@ fn serve(id: i32, mut stream: TcpStream, state: &Mutex<State>) {
 }
 
 impl State {
-    fn answer(&mut self, id: i32, request: &[u8], out: &mut Vec<u8>) {
+    fn answer(&mut self, id: i32, request: &[u8], out: &mut Vec<u8>) -> Reply {
         let mut reader = Reader::new(request);
         let head = (reader.i16(), reader.i16());
         let (Ok(key), Ok(version)) = head else { panic!("a request without a head") };
@@ -122,6 +150,13 @@ impl State {
         reader.str().expect("the client's id");
         match key {
             18 => versions(out),
+            produce::KEY => {
+                assert_eq!(version, *produce::VERSIONS.end());
+                let mut take = self.produce.take().expect("somebody takes it");
+                let reply = take(self, id, reader.rest(), out);
+                self.produce = Some(take);
+                return reply;
+            }
             _ if key == metadata::KIND.key => {
                 assert_eq!(version, metadata::KIND.version);
                 self.metadata(id, &mut reader, out);
@@ -136,6 +171,7 @@ impl State {
             }
             _ => panic!("nobody asks for {key}"),
         }
+        Reply::Send
     }
 
     fn metadata(&mut self, id: i32, reader: &mut Reader<'_>, out: &mut Vec<u8>) {
@@ -166,6 +202,8 @@ impl State {
         let doubt = self.doubts.get_mut(name).and_then(VecDeque::pop_front);
         let topic = self.topics.get(name).cloned().unwrap_or(Err(3));
         let topic = doubt.map_or(topic, Err);
+        let before = self.elections.get_mut(name).and_then(VecDeque::pop_front);
+        let topic = before.map_or(topic, Ok);
         put_i16(out, topic.as_ref().err().copied().unwrap_or_default());
         put_str(out, name);
         out.push(0);

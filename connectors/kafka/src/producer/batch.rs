@@ -127,3 +127,79 @@ fn n_bytes(record: &Read<'_>) -> usize {
     let of_record = [record.key, record.value].map(|bytes| bytes.unwrap_or_default().len());
     of_record.into_iter().chain(of_headers).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_engine::batch::{OwnedRecord, RecordBatch};
+
+    use super::*;
+    use crate::outbox::size_of_record;
+
+    /// A batch of three epochs, and its records as they were taken: slot, whether timed, bytes, value.
+    fn batch() -> (Batch, Vec<(u32, bool, usize, String)>) {
+        let mut records = RecordBatch::default();
+        for (number, time) in [None, Some(7), Some(8), None, None, Some(9)].into_iter().enumerate()
+        {
+            let record = OwnedRecord::of(format!("{number}")).with_key("k".repeat(number));
+            let record = record.with_header("name", "x".repeat(number));
+            let headers = [record.headers, vec![("null".to_owned(), None)]].concat();
+            records.push_owned(&OwnedRecord { time, headers, ..record });
+        }
+        let mut batch = Batch::new(Records::new(Vec::new()), Instant::now());
+        let mut taken = Vec::new();
+        for (record, slot) in records.iter().zip([4, 4, 4, 5, 6, 6]) {
+            let (is_timed, n_bytes) = (record.time().is_some(), size_of_record(record));
+            if let Body::Open(open) = &mut batch.body {
+                let time = record.time().unwrap_or(100);
+                open.push(record.key(), record.value(), record.headers(), time);
+            }
+            batch.count(slot, is_timed, n_bytes);
+            let text = String::from_utf8_lossy(record.value_or_empty()).into_owned();
+            taken.push((slot, is_timed, n_bytes, text));
+        }
+        (batch, taken)
+    }
+
+    fn seen(batch: &Batch) -> Vec<(u32, bool, usize, String)> {
+        let mut seen = Vec::new();
+        batch.for_each(|record, run| {
+            let text = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
+            assert_eq!(record.time >= 100, !run.is_timed, "times stay with their records");
+            seen.push((run.slot, run.is_timed, n_bytes(&record), text));
+        });
+        let counted: usize = batch.runs.iter().map(|run| run.n_bytes).sum();
+        assert_eq!(counted, seen.iter().map(|(_, _, n_bytes, _)| n_bytes).sum::<usize>());
+        seen
+    }
+
+    #[test]
+    fn runs_tell_epochs_and_times_apart() {
+        let (batch, taken) = batch();
+        assert_eq!(seen(&batch), taken);
+        let runs: Vec<_> = batch.runs.iter().map(|run| (run.slot, run.n_records)).collect();
+        assert_eq!(runs, [(4, 1), (4, 2), (5, 1), (6, 1), (6, 1)]);
+    }
+
+    #[test]
+    fn divided_batch_counts_each_record_where_it_was_taken() {
+        for compression in [Compression::None, Compression::Lz4] {
+            let (mut batch, taken) = batch();
+            (batch.n_attempts, batch.sequence, batch.is_doubtful) = (3, Some(7), true);
+            if compression != Compression::None
+                && let Body::Open(open) = &batch.body
+            {
+                let mut closed = Vec::new();
+                Compressor::new(compression, None).append(open, &mut closed);
+                batch.body = Body::Closed(closed);
+            }
+            let (chosen, others) = batch.divide(|index| index % 3 == 1);
+            let at = |indexes: &[usize]| indexes.iter().map(|at| taken[*at].clone()).collect();
+            let (expected, rest): (Vec<_>, Vec<_>) = (at(&[1, 4]), at(&[0, 2, 3, 5]));
+            assert_eq!((seen(&chosen), seen(&others)), (expected, rest));
+            for part in [chosen, others] {
+                assert_eq!((part.born, part.n_attempts), (batch.born, 3));
+                assert_eq!((part.sequence, part.is_doubtful), (None, false));
+            }
+        }
+    }
+}

@@ -186,3 +186,6 @@ fn next_answer(input: &[u8]) -> io::Result<Option<(i32, Range<usize>)>> {
     let n_bytes = n_bytes.ok_or_else(|| malformed(Malformed))?;
     Ok((input.len() >= 4 + n_bytes).then_some((correlation, 8..4 + n_bytes)))
 }
+
+#[cfg(test)]
+mod tests;

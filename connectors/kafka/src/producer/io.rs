@@ -25,6 +25,7 @@ use super::settings::Settings;
 use super::tray::{Change, Done, LaneId, Tray};
 use crate::control::{Control, News};
 use crate::listener::Listener;
+use crate::net::address::Address;
 use crate::net::dial::{Connection, Dialer};
 use crate::trouble::Trouble;
 use crate::wire::compression::Compressor;
@@ -45,7 +46,7 @@ const MAX_REQUEST: usize = 4 << 20;
 const MAX_SPARE: usize = 8;
 
 /// What a thread that dialed brings.
-type Dialed = (i32, Result<Connection, Trouble>);
+type Dialed = (i32, Address, Result<Connection, Trouble>);
 
 /// The thread's half of a producer.
 pub(super) struct Io {
@@ -132,6 +133,8 @@ impl Io {
     /// Does what is to be done now; says whether the producer is still open.
     fn turn(&mut self) -> bool {
         self.now = Instant::now();
+        #[cfg(test)]
+        self.shared.n_turns.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.hear_news();
         self.connect();
         while let Some(id) = self.lanes.rested(self.now) {
@@ -219,6 +222,7 @@ impl Io {
         self.next_look = self.now + LOOK;
         let (now, timeout) = (self.now, self.settings.delivery_timeout);
         self.lanes.forget_leaders(now);
+        let mut is_untold = false;
         for id in self.lanes.ids() {
             let is_over = |batch: &Batch| batch.born + timeout <= now;
             if self.lanes.is_due(id)
@@ -234,6 +238,25 @@ impl Io {
             if self.lanes.remove_if_done(id) {
                 tray.reuse(id);
             }
+            is_untold |= self.lanes.is_untold(id);
+        }
+        self.list_anew();
+        if is_untold {
+            self.control.refresh();
+        }
+    }
+
+    /// Lists lanes with the brokers that lead their partitions by now, and those that have nothing any more not at all.
+    fn list_anew(&mut self) {
+        let lists = self.brokers.values_mut().map(|broker| std::mem::take(&mut broker.ready));
+        let listed: Vec<LaneId> = lists.flatten().collect();
+        for id in &listed {
+            if let Some(lane) = self.lanes.get(*id) {
+                lane.is_listed = false;
+            }
+        }
+        for id in listed {
+            self.stir(id);
         }
     }
 
@@ -255,6 +278,7 @@ impl Io {
 
     /// Takes in what the control thread has found out.
     fn hear_news(&mut self) {
+        let mut has_moved = false;
         for news in self.control.news() {
             match news {
                 News::Brokers(brokers) => self.meet(brokers),
@@ -262,6 +286,7 @@ impl Io {
                     for id in self.lanes.set_leaders(&topic, leaders, self.now) {
                         self.stir(id);
                     }
+                    has_moved = true;
                 }
                 News::ProducerId(producer_id, epoch) => {
                     self.has_asked_identity = false;
@@ -275,6 +300,9 @@ impl Io {
                     self.wake.wake();
                 }
             }
+        }
+        if has_moved {
+            self.list_anew();
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! Numbers are those of Kafka's idempotent producer (KIP-98, KIP-360): the broker takes batches of one producer and epoch in the
 //! order of their sequence alone, and drops what it has seen. Invariants: batches of a lane are sent in the order in which they
-//! came; a batch that may have been written keeps its number as long as it is tried; once such a batch is given up on, the next
-//! ones get a new epoch, so that none can be taken for it.
+//! came; a batch that may have been written keeps its number as long as it is tried; once such a batch is given up on, those that
+//! were surely not written get a new epoch, so that none can be taken for it.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -61,6 +61,8 @@ pub(crate) struct Lane {
     n_under_way: usize,
     /// The broker that the last batch was sent to: another one gets nothing while something is under way there.
     sent_to: Option<i32>,
+    /// Among those under way is one that may have been written before.
+    is_unsettled: bool,
     numbers: Numbers,
     next: i32,
     renumber: Renumber,
@@ -80,6 +82,7 @@ impl Lane {
             returned: Vec::new(),
             n_under_way: 0,
             sent_to: None,
+            is_unsettled: false,
             numbers: if idempotent { Numbers::Wanted } else { Numbers::Off },
             next: 0,
             renumber: Renumber::No,
@@ -128,13 +131,25 @@ impl Lane {
             && self.n_under_way < max_under_way
             && !self.wants_identity()
             && self.returned.is_empty()
-            && self.renumber == Renumber::No
+            && self.has_numbers()
             && self.rests_until.is_none_or(|until| until <= now)
     }
 
-    /// Until when it rests after a failure.
-    pub(crate) fn rests_until(&self) -> Option<Instant> {
-        self.rests_until
+    /// Whether the next batch has a number, or may be given one. Brokers remember few batches: nothing new goes behind one that
+    /// may have been written. Where an epoch is to start, that one goes before.
+    fn has_numbers(&self) -> bool {
+        match self.renumber {
+            Renumber::No if self.is_unsettled && self.n_under_way > 0 => {
+                self.waiting.front().is_some_and(|batch| batch.sequence.is_some())
+            }
+            Renumber::No => true,
+            Renumber::From(_) => false,
+            Renumber::NewEpoch => self.is_next_doubtful(),
+        }
+    }
+
+    fn is_next_doubtful(&self) -> bool {
+        self.waiting.front().is_some_and(|batch| batch.is_doubtful)
     }
 
     /// The next batch to send, numbered.
@@ -145,6 +160,7 @@ impl Lane {
             self.next = after(self.next, batch.n_records());
         }
         batch.n_attempts += 1;
+        self.is_unsettled = batch.is_doubtful || self.is_unsettled && self.n_under_way > 0;
         self.n_under_way += 1;
         self.sent_to = self.leader;
         Some(batch)
@@ -158,19 +174,12 @@ impl Lane {
     }
 
     /// A batch was refused for good, or replaced by `instead`, which are to be sent in its place.
-    pub(crate) fn refused(
-        &mut self,
-        sequence: Option<i32>,
-        instead: impl IntoIterator<Item = Batch>,
-    ) {
+    pub(crate) fn refused(&mut self, batch: &Batch, instead: impl IntoIterator<Item = Batch>) {
         self.n_under_way -= 1;
-        if let Some(sequence) = sequence
-            && self.renumber == Renumber::No
-        {
-            self.renumber = Renumber::From(sequence);
-        }
+        self.leave_out(batch);
         // They take the place of their forerunner until they are numbered anew.
-        self.returned.extend(instead.into_iter().map(|batch| Batch { sequence, ..batch }));
+        let sequence = batch.sequence;
+        self.returned.extend(instead.into_iter().map(|part| Batch { sequence, ..part }));
         self.regroup();
     }
 
@@ -186,14 +195,23 @@ impl Lane {
         if self.returned.is_empty() && self.renumber == Renumber::No {
             self.renumber = Renumber::NewEpoch;
         }
-        self.returned(batch);
+        // Had it been written before, the broker would know it again.
+        self.returned(Batch { is_doubtful: false, ..batch });
     }
 
-    /// Sends nothing for a while, longer each time until a batch was written.
-    pub(crate) fn rest(&mut self, now: Instant, (first, longest): (Duration, Duration)) {
+    /// Sends nothing for a while, longer each time until a batch was written; says until when, unless it rests already.
+    pub(crate) fn rest(
+        &mut self,
+        now: Instant,
+        (first, longest): (Duration, Duration),
+    ) -> Option<Instant> {
+        if self.rests_until.is_some_and(|until| until > now) {
+            return None;
+        }
         let pause = first.saturating_mul(1 << self.n_rests.min(16)).min(longest);
         self.n_rests = self.n_rests.saturating_add(1);
         self.rests_until = Some(now + pause);
+        self.rests_until
     }
 
     /// Ends the rest, because something has changed for the better.
@@ -205,17 +223,23 @@ impl Lane {
     pub(crate) fn give_up(&mut self, is_over: impl Fn(&Batch) -> bool) -> Vec<Batch> {
         let mut given_up = Vec::new();
         while let Some(batch) = self.waiting.pop_front_if(|batch| is_over(batch)) {
-            if batch.is_doubtful {
-                self.renumber = Renumber::NewEpoch;
-            } else if let Some(sequence) = batch.sequence
-                && self.renumber == Renumber::No
-            {
-                self.renumber = Renumber::From(sequence);
-            }
+            self.leave_out(&batch);
             given_up.push(batch);
         }
         self.regroup();
         given_up
+    }
+
+    /// A batch is not sent again by its number, which is free where it was not written.
+    fn leave_out(&mut self, batch: &Batch) {
+        let Some(sequence) = batch.sequence else { return };
+        let age = |of| distance(of, self.next);
+        self.renumber = match self.renumber {
+            _ if batch.is_doubtful => Renumber::NewEpoch,
+            Renumber::From(older) if age(older) > age(sequence) => return,
+            Renumber::NewEpoch => return,
+            Renumber::No | Renumber::From(_) => Renumber::From(sequence),
+        };
     }
 
     /// Once nothing is under way: puts returned batches before those that wait, and numbers them anew where that is due.
@@ -230,9 +254,9 @@ impl Lane {
         while let Some(batch) = self.returned.pop() {
             self.waiting.push_front(batch);
         }
-        let renumber = std::mem::replace(&mut self.renumber, Renumber::No);
-        let oldest = match renumber {
+        let oldest = match self.renumber {
             Renumber::No => return,
+            Renumber::NewEpoch if self.is_next_doubtful() => return,
             Renumber::From(sequence) => {
                 self.next = sequence;
                 age(Some(sequence))
@@ -242,8 +266,10 @@ impl Lane {
                 i32::MAX
             }
         };
+        self.renumber = Renumber::No;
         for batch in self.waiting.iter_mut().filter(|batch| age(batch.sequence) <= oldest) {
-            batch.sequence = None;
+            // None of them was written: one before them was not.
+            (batch.sequence, batch.is_doubtful) = (None, false);
         }
     }
 
@@ -266,142 +292,4 @@ fn distance(from: i32, to: i32) -> i32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::records::Records;
-
-    const FIRST: Identity = Identity { producer_id: 7, epoch: 0 };
-
-    /// A lane with batches of 10 records, told apart by their slots.
-    fn lane(slots: std::ops::Range<u32>) -> Lane {
-        let mut lane = Lane::new("orders".into(), 0, true);
-        lane.leader = Some(1);
-        lane.identify(FIRST);
-        for slot in slots {
-            let mut batch = Batch::new(Records::new(Vec::new()), Instant::now());
-            (0..10).for_each(|_| batch.count(slot, false, 1));
-            lane.push(batch);
-        }
-        lane
-    }
-
-    fn send(lane: &mut Lane) -> Batch {
-        assert!(lane.is_free(Instant::now(), 5), "it may send");
-        let batch = lane.take().expect("a batch waits");
-        Batch { is_doubtful: false, ..batch }
-    }
-
-    /// Slot and number.
-    fn seen(batch: &Batch) -> (u32, Option<i32>) {
-        (batch.runs[0].slot, batch.sequence)
-    }
-
-    #[test]
-    fn numbers_count_records() {
-        let mut lane = lane(0..3);
-        let numbers: Vec<_> = (0..3).map(|_| seen(&send(&mut lane))).collect();
-        assert_eq!(numbers, [(0, Some(0)), (1, Some(10)), (2, Some(20))]);
-        assert_eq!(after(i32::MAX - 4, 10), 5, "they begin again at 0");
-    }
-
-    #[test]
-    fn returned_batches_go_again_in_order_and_with_their_numbers() {
-        let mut lane = lane(0..4);
-        let [a, b, c] = [0; 3].map(|_| send(&mut lane));
-        lane.returned(b);
-        assert!(!lane.is_free(Instant::now(), 5), "others are under way");
-        lane.delivered();
-        drop(a);
-        lane.misnumbered(c);
-        let again: Vec<_> = (0..3).map(|_| seen(&send(&mut lane))).collect();
-        assert_eq!(again, [(1, Some(10)), (2, Some(20)), (3, Some(30))]);
-        assert_eq!(lane.identity(), Some(FIRST), "no number was lost");
-    }
-
-    #[test]
-    fn those_after_a_refused_batch_move_up() {
-        let mut lane = lane(0..4);
-        let [a, b, c] = [0; 3].map(|_| send(&mut lane));
-        lane.returned(a);
-        lane.refused(b.sequence, []);
-        lane.misnumbered(c);
-        let again: Vec<_> = (0..3).map(|_| seen(&send(&mut lane))).collect();
-        assert_eq!(again, [(0, Some(0)), (2, Some(10)), (3, Some(20))]);
-        assert_eq!(lane.identity(), Some(FIRST));
-    }
-
-    #[test]
-    fn parts_take_the_place_of_what_they_were() {
-        let mut lane = lane(0..2);
-        let [a, b] = [0; 2].map(|_| send(&mut lane));
-        let part = |slot| {
-            let mut part = Batch::new(Records::new(Vec::new()), Instant::now());
-            (0..5).for_each(|_| part.count(slot, false, 1));
-            part
-        };
-        lane.refused(a.sequence, [part(10), part(11)]);
-        lane.misnumbered(b);
-        let again: Vec<_> = (0..3).map(|_| seen(&send(&mut lane))).collect();
-        assert_eq!(again, [(10, Some(0)), (11, Some(5)), (1, Some(10))]);
-    }
-
-    #[test]
-    fn number_that_may_be_in_use_is_not_given_again() {
-        let mut lane = lane(0..3);
-        let [a, b] = [0; 2].map(|_| Batch { is_doubtful: true, ..send(&mut lane) });
-        lane.returned(a);
-        lane.returned(b);
-        let given_up = lane.give_up(|batch| batch.runs[0].slot == 0);
-        assert_eq!(given_up.len(), 1);
-        assert_eq!(seen(&send(&mut lane)), (1, Some(0)));
-        assert_eq!(lane.identity(), Some(Identity { epoch: 1, ..FIRST }));
-    }
-
-    #[test]
-    fn batch_that_was_never_sent_leaves_no_gap() {
-        let mut lane = lane(0..3);
-        let first = send(&mut lane);
-        assert_eq!(lane.give_up(|batch| batch.runs[0].slot == 1).len(), 1);
-        assert_eq!(seen(&send(&mut lane)), (2, first.sequence.map(|sequence| sequence + 10)));
-    }
-
-    #[test]
-    fn lost_numbers_start_an_epoch_and_used_up_epochs_another_producer() {
-        let mut lane = lane(0..2);
-        lane.numbers = Numbers::Of(Identity { epoch: i16::MAX - 1, ..FIRST });
-        for expected in [Some(Identity { epoch: i16::MAX, ..FIRST }), None] {
-            let batch = send(&mut lane);
-            lane.misnumbered(batch);
-            assert_eq!(lane.identity(), expected);
-        }
-        assert!(lane.wants_identity() && !lane.is_free(Instant::now(), 5));
-        lane.identify(Identity { producer_id: 8, epoch: 0 });
-        assert_eq!(seen(&send(&mut lane)), (0, Some(0)));
-    }
-
-    #[test]
-    fn new_leader_gets_nothing_before_the_old_one_has_answered() {
-        let mut lane = lane(0..2);
-        drop(send(&mut lane));
-        lane.leader = Some(2);
-        assert!(!lane.is_free(Instant::now(), 5));
-        lane.delivered();
-        assert_eq!(seen(&send(&mut lane)), (1, Some(10)));
-    }
-
-    #[test]
-    fn rests_grow_until_something_is_delivered() {
-        let (now, mut lane) = (Instant::now(), lane(0..2));
-        let bounds = (Duration::from_millis(100), Duration::from_secs(1));
-        let rest = |of: &mut Lane| {
-            of.rest(now, bounds);
-            of.rests_until().expect("it rests") - now
-        };
-        assert_eq!([0; 5].map(|_| rest(&mut lane).as_millis()), [100, 200, 400, 800, 1000]);
-        assert!(!lane.is_free(now, 5) && lane.is_free(now + Duration::from_secs(1), 5));
-        lane.wake();
-        drop(send(&mut lane));
-        lane.delivered();
-        assert_eq!(rest(&mut lane).as_millis(), 100);
-    }
-}
+mod tests;

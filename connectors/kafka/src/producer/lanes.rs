@@ -34,6 +34,8 @@ struct Entry {
     given_up: Option<RDKafkaErrorCode>,
     /// It is to go as soon as it is empty.
     is_closing: bool,
+    /// The lane to the same partition that is closing, and is to be gone before.
+    forerunner: Option<LaneId>,
 }
 
 /// The lanes of one topic, and who leads its partitions.
@@ -41,6 +43,7 @@ struct Entry {
 struct Topic {
     leaders: Vec<Option<i32>>,
     lanes: Vec<LaneId>,
+    n_closing: usize,
 }
 
 /// All lanes of a producer.
@@ -74,14 +77,15 @@ impl Lanes {
     }
 
     pub(super) fn open(&mut self, id: LaneId, topic: &Arc<str>, partition: u32) {
+        let forerunner = self.forerunner(topic, partition);
         let of_topic = self.topics.entry(Arc::clone(topic)).or_default();
         of_topic.lanes.push(id);
         let mut lane = Lane::new(Arc::clone(topic), partition, self.idempotent);
         lane.leader = of_topic.leaders.get(partition as usize).copied().flatten();
-        if let Some(identity) = self.identity {
+        if let (Some(identity), None) = (self.identity, forerunner) {
             lane.identify(identity);
         }
-        let entry = Entry { lane, is_due: false, given_up: None, is_closing: false };
+        let entry = Entry { lane, is_due: false, given_up: None, is_closing: false, forerunner };
         let at = id as usize;
         if self.entries.len() <= at {
             self.entries.resize_with(at + 1, || None);
@@ -90,9 +94,23 @@ impl Lanes {
     }
 
     pub(super) fn close(&mut self, id: LaneId) {
-        if let Some(entry) = self.entry(id) {
-            entry.is_closing = true;
+        let Some(entry) = self.entries.get_mut(id as usize).and_then(Option::as_mut) else {
+            return;
+        };
+        let was_closing = std::mem::replace(&mut entry.is_closing, true);
+        if let (Some(of_topic), false) = (self.topics.get_mut(&entry.lane.topic), was_closing) {
+            of_topic.n_closing += 1;
         }
+    }
+
+    /// The last of the lanes to a partition, where some are closing.
+    fn forerunner(&self, topic: &Arc<str>, partition: u32) -> Option<LaneId> {
+        let of_topic = self.topics.get(topic).filter(|of_topic| of_topic.n_closing > 0)?;
+        let is_its = |id: &&LaneId| {
+            let entry = self.entries.get(**id as usize).and_then(Option::as_ref);
+            entry.is_some_and(|entry| entry.lane.partition == partition)
+        };
+        of_topic.lanes.iter().rev().find(is_its).copied()
     }
 
     pub(super) fn set_given_up(&mut self, id: LaneId, code: RDKafkaErrorCode) {
@@ -109,19 +127,40 @@ impl Lanes {
         let Some(entry) = self.entries.get_mut(at).and_then(|entry| entry.take_if(is_done)) else {
             return false;
         };
-        if let Some(of_topic) = self.topics.get_mut(&entry.lane.topic) {
-            of_topic.lanes.retain(|lane| *lane != id);
-            if of_topic.lanes.is_empty() {
-                self.topics.remove(&entry.lane.topic);
-            }
-        }
         if let (Some(used), Some(next)) = (entry.lane.identity(), self.identity)
             && used.producer_id == next.producer_id
             && used.epoch >= next.epoch
         {
             self.identity = used.next();
         }
+        self.leave_topic(id, &entry.lane.topic);
         true
+    }
+
+    /// Takes a lane out of its topic; the next one to its partition may begin.
+    fn leave_topic(&mut self, id: LaneId, topic: &Arc<str>) {
+        let Some(of_topic) = self.topics.get_mut(topic) else { return };
+        of_topic.lanes.retain(|lane| *lane != id);
+        of_topic.n_closing -= 1;
+        for next in &of_topic.lanes {
+            if let Some(entry) = self.entries.get_mut(*next as usize).and_then(Option::as_mut)
+                && entry.forerunner == Some(id)
+            {
+                entry.forerunner = None;
+                self.identity.into_iter().for_each(|identity| entry.lane.identify(identity));
+            }
+        }
+        if of_topic.lanes.is_empty() {
+            self.topics.remove(topic);
+        }
+    }
+
+    /// Whether nobody has told who leads the partitions of this lane's topic.
+    pub(super) fn is_untold(&self, id: LaneId) -> bool {
+        let entry = self.entries.get(id as usize).and_then(Option::as_ref);
+        let lane = entry.map(|entry| &entry.lane).filter(|lane| lane.leader.is_none());
+        let of_topic = lane.and_then(|lane| self.topics.get(&lane.topic));
+        of_topic.is_some_and(|of_topic| of_topic.leaders.is_empty())
     }
 
     pub(super) fn get(&mut self, id: LaneId) -> Option<&mut Lane> {
@@ -147,7 +186,9 @@ impl Lanes {
     pub(super) fn next(&mut self, id: LaneId, now: Instant) -> Next {
         let max_under_way = self.max_under_way;
         let entry = self.entries.get(id as usize).and_then(Option::as_ref);
-        let Some(Entry { lane, is_due, .. }) = entry else { return Next::Nothing };
+        let Some(Entry { lane, is_due, forerunner: None, .. }) = entry else {
+            return Next::Nothing;
+        };
         self.wants_identity |= lane.wants_identity();
         match lane.leader.filter(|_| lane.is_free(now, max_under_way)) {
             Some(leader) if lane.has_waiting() => Next::Send(leader),
@@ -159,10 +200,8 @@ impl Lanes {
     /// Sends nothing to this partition for a while.
     pub(super) fn rest(&mut self, id: LaneId, now: Instant, bounds: (Duration, Duration)) {
         if let Some(entry) = self.entry(id) {
-            entry.lane.rest(now, bounds);
-            if let Some(until) = entry.lane.rests_until() {
-                self.resting.push(Reverse((until, id)));
-            }
+            let until = entry.lane.rest(now, bounds);
+            self.resting.extend(until.map(|until| Reverse((until, id))));
         }
     }
 
@@ -219,7 +258,9 @@ impl Lanes {
     pub(super) fn identify(&mut self, identity: Identity) {
         (self.identity, self.wants_identity) = (Some(identity), false);
         for entry in self.entries.iter_mut().flatten() {
-            entry.lane.identify(identity);
+            if entry.forerunner.is_none() {
+                entry.lane.identify(identity);
+            }
         }
     }
 
@@ -259,3 +300,6 @@ impl Lanes {
         self.entries.get_mut(id as usize)?.as_mut()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,13 +12,17 @@ mod channel;
 mod io;
 mod lane;
 mod lanes;
+#[cfg(test)]
+mod model;
 mod request;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod tray;
 mod verdict;
 
 pub(crate) use batch::Run;
-pub(crate) use tray::{Done, GivenUp, LaneId};
+pub(crate) use tray::{Done, GivenUp, LaneId, MAX_BATCH};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -41,6 +45,9 @@ use crate::net::dial::Dialer;
 struct Shared {
     tray: Mutex<Tray>,
     waker: Waker,
+    /// How often the thread has looked for something to do.
+    #[cfg(test)]
+    n_turns: std::sync::atomic::AtomicUsize,
 }
 
 impl Shared {
@@ -78,7 +85,12 @@ impl Producer {
         let poll = Poll::new().map_err(failed)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(failed)?;
         let tray = Mutex::new(Tray::new(Limits::new(config)));
-        let shared = Arc::new(Shared { tray, waker });
+        let shared = Arc::new(Shared {
+            tray,
+            waker,
+            #[cfg(test)]
+            n_turns: 0.into(),
+        });
         let of_control = Arc::clone(&shared);
         let control = control(Box::new(move || of_control.wake_io()))?;
         let io = Io::new(Parts {

@@ -17,6 +17,9 @@ use crate::wire::records::{Records, size_of};
 /// Buffers that are kept for the next batches, in multiples of the largest batch.
 const MAX_SPARE: usize = 16;
 
+/// Bytes of a batch at most, whatever the settings say: requests count theirs in 31 bits.
+pub(crate) const MAX_BATCH: usize = 1 << 30;
+
 /// The number of a lane; it is used again once the lane is closed.
 pub(crate) type LaneId = u32;
 
@@ -32,7 +35,7 @@ impl Limits {
     pub(crate) fn new(config: &SinkConfig) -> Self {
         Self {
             batch_records: config.batch_records.max(1),
-            batch_bytes: config.batch_bytes,
+            batch_bytes: config.batch_bytes.min(MAX_BATCH),
             linger: config.linger,
         }
     }
@@ -233,3 +236,6 @@ pub(crate) struct Told {
     /// The time of a record that has none.
     pub(crate) unix_millis: i64,
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ impl Io {
             self.settle(&bytes, part, said, &at_fault);
         }
         for part in parts.into_iter().flatten() {
-            self.bring_back(&bytes, part, true);
+            self.put_off(&bytes, part, true);
         }
         if self.spare.len() < MAX_SPARE {
             self.spare.push(bytes);
@@ -59,8 +59,7 @@ impl Io {
                 }
             }
             Verdict::Again { is_doubtful, is_misplaced } => {
-                self.bring_back(bytes, part, is_doubtful);
-                self.lanes.rest(id, self.now, self.settings.retry);
+                self.put_off(bytes, part, is_doubtful);
                 if is_misplaced {
                     self.control.refresh();
                 }
@@ -70,23 +69,25 @@ impl Io {
                 if let Some(lane) = self.lanes.get(id) {
                     lane.misnumbered(batch);
                 }
+                self.lanes.rest(id, self.now, self.settings.retry);
             }
             Verdict::TooLarge if part.batch.n_records() > 1 => {
                 let half = part.batch.n_records() / 2;
                 let batch = Request::restore(bytes, part);
                 let (first, second) = batch.divide(|index| index < half);
-                self.replace(id, batch.sequence, [first, second]);
+                self.replace(id, &batch, [first, second]);
             }
             Verdict::TooLarge | Verdict::Refused => {
                 let code = said.err().unwrap_or(RDKafkaErrorCode::Unknown);
-                let n_records = part.batch.n_records() as usize;
+                let n_records = part.batch.n_records();
                 let batch = Request::restore(bytes, part);
-                if at_fault.is_empty() || at_fault.len() >= n_records {
-                    self.replace(id, batch.sequence, []);
+                let n_at_fault = (0..n_records).filter(|index| at_fault.contains(index)).count();
+                if n_at_fault == 0 || n_at_fault == n_records as usize {
+                    self.replace(id, &batch, []);
                     self.give_up(id, batch, code);
                 } else {
                     let (faulty, others) = batch.divide(|index| at_fault.contains(&index));
-                    self.replace(id, batch.sequence, [others]);
+                    self.replace(id, &batch, [others]);
                     self.give_up(id, faulty, code);
                 }
             }
@@ -94,10 +95,17 @@ impl Io {
         self.stir(id);
     }
 
-    fn replace<const N: usize>(&mut self, id: LaneId, sequence: Option<i32>, by: [Batch; N]) {
+    fn replace<const N: usize>(&mut self, id: LaneId, batch: &Batch, by: [Batch; N]) {
         if let Some(lane) = self.lanes.get(id) {
-            lane.refused(sequence, by);
+            lane.refused(batch, by);
         }
+    }
+
+    /// Puts a batch back into its lane, to be sent again after a pause.
+    fn put_off(&mut self, bytes: &[u8], part: Part, is_doubtful: bool) {
+        let id = part.lane;
+        self.bring_back(bytes, part, is_doubtful);
+        self.lanes.rest(id, self.now, self.settings.retry);
     }
 
     /// Puts a batch back into its lane, to be sent again.

@@ -36,8 +36,8 @@ impl Io {
 
     /// Puts connections to use that were set up, and has others set up where they are wanted.
     pub(super) fn connect(&mut self) {
-        while let Ok((id, outcome)) = self.dialed.1.try_recv() {
-            self.connected(id, outcome);
+        while let Ok((id, address, outcome)) = self.dialed.1.try_recv() {
+            self.connected(id, &address, outcome);
         }
         for (id, broker) in &mut self.brokers {
             if broker.wants_dial(self.now) {
@@ -46,7 +46,8 @@ impl Io {
                 let (back, shared, id) = (self.dialed.0.clone(), Arc::clone(&self.shared), *id);
                 let dial = move || {
                     // Nobody to tell: the producer was closed.
-                    drop(back.send((id, dialer.dial(&address))));
+                    let outcome = dialer.dial(&address);
+                    drop(back.send((id, address, outcome)));
                     shared.wake_io();
                 };
                 let thread = std::thread::Builder::new().name("kafka-dial".to_owned());
@@ -57,14 +58,18 @@ impl Io {
         }
     }
 
-    fn connected(&mut self, id: i32, outcome: Result<Connection, Trouble>) {
+    fn connected(&mut self, id: i32, address: &Address, outcome: Result<Connection, Trouble>) {
         let Some(broker) = self.brokers.get_mut(&id) else { return };
-        let address = broker.address.clone();
+        if broker.address != *address {
+            // It has moved meanwhile: whoever is there now is somebody else.
+            broker.link = Link::Down(self.now);
+            return;
+        }
         let registry = self.poll.registry();
         let token = Token(self.next_token);
         let opened = outcome.and_then(|connection| {
             Channel::new(connection, token, registry)
-                .map_err(|error| Trouble::broken(&address, &error))
+                .map_err(|error| Trouble::broken(address, &error))
         });
         match opened {
             Ok(channel) => {

@@ -1,0 +1,385 @@
+//! Writers against brokers that fail as real ones do: nothing is lost, repeated or swapped, and everything is told once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use millstream_engine::batch::{OwnedRecord, RecordBatch};
+use millstream_engine::clock::SystemClock;
+use millstream_engine::routing::TopicPolicy;
+use millstream_engine::runtime::Wake;
+use millstream_engine::sink::{Rejected, Sink as _, Writer, WriterContext};
+use millstream_engine::source::OpenContext;
+
+use super::model::{Break, Dice, Fault, Model};
+use crate::config::SinkConfig;
+use crate::outbox::{Outbox, size_of_record};
+use crate::scripted::Cluster;
+use crate::sink::Sink;
+
+/// Seeds that are tried of each kind; more by hand, from [`FIRST_SEED`] on.
+const N_SEEDS: usize = 60;
+const FIRST_SEED: u64 = 1;
+
+/// Trials that run at once: they mostly wait.
+const N_AT_ONCE: usize = 6;
+
+/// Nothing here takes this long.
+const LONG: Duration = Duration::from_mins(1);
+
+const N_BROKERS: usize = 3;
+const N_PARTITIONS: usize = 6;
+
+/// What goes wrong without anybody knowing what was written.
+const DOUBTS: [Fault; 4] = [
+    Fault::TimedOut { is_written: true },
+    Fault::TimedOut { is_written: false },
+    Fault::LeftOut { is_written: true },
+    Fault::LeftOut { is_written: false },
+];
+const CLEAR: [Fault; 4] = [Fault::Moved, Fault::Unknown, Fault::TooFewReplicas, Fault::Denied];
+const BREAKS: [Break; 4] = [
+    Break::HangUp { is_written: true },
+    Break::HangUp { is_written: false },
+    Break::Garbage { is_written: true },
+    Break::Garbage { is_written: false },
+];
+const SILENCES: [Break; 2] =
+    [Break::Silence { is_written: true }, Break::Silence { is_written: false }];
+
+/// A writer, its brokers, and what it has told.
+struct Trial {
+    cluster: Cluster,
+    model: Arc<Mutex<Model>>,
+    writer: Box<dyn Writer>,
+    wake: Wake,
+    woken: Receiver<()>,
+    rejected: Vec<Rejected>,
+    /// The topic of each record, by its number.
+    topics: Vec<String>,
+    dice: Dice,
+}
+
+/// The settings: everything is quick and small.
+fn config(cluster: &Cluster, dice: &mut Dice) -> SinkConfig {
+    let mut config = SinkConfig::new(cluster.addresses.join(","), "t0");
+    config.linger = Duration::from_millis(dice.roll(3));
+    config.batch_records = usize::try_from(1 + dice.roll(20)).expect("few");
+    config.queue_records = 300;
+    for (key, value) in [
+        ("retry.backoff.ms", "10"),
+        ("retry.backoff.max.ms", "20"),
+        ("reconnect.backoff.ms", "10"),
+        ("reconnect.backoff.max.ms", "20"),
+    ] {
+        config.options.0.insert(key.to_owned(), value.to_owned());
+    }
+    config
+}
+
+impl Trial {
+    fn new(
+        seed: u64,
+        n_topics: usize,
+        set: impl FnOnce(&mut SinkConfig),
+        fail: impl FnOnce(&mut Model),
+    ) -> Self {
+        let cluster = Cluster::new(N_BROKERS);
+        let leaders: Vec<_> = (1..=3).cycle().take(N_PARTITIONS).collect();
+        let names = (0..n_topics).map(|topic| (format!("t{topic}"), Ok(leaders.clone())));
+        cluster.state().topics.extend(names);
+        let (mut model, mut dice) = (Model::new(seed), Dice(!seed));
+        fail(&mut model);
+        let model = Arc::new(Mutex::new(model));
+        let taker = Arc::clone(&model);
+        let produce = move |state: &mut _, broker, body: &_, out: &mut _| {
+            taker.lock().expect("no broker has failed").produce(state, broker, body, out)
+        };
+        cluster.state().produce = Some(Box::new(produce));
+        let mut config = config(&cluster, &mut dice);
+        set(&mut config);
+        let (call, woken) = channel();
+        let wake = Wake::new(move || call.send(()).unwrap_or_default());
+        let writer = Sink::from_config(config).writer(context(&wake)).expect("a writer");
+        let (rejected, topics) = (Vec::new(), Vec::new());
+        Self { cluster, model, writer, wake, woken, rejected, topics, dice }
+    }
+
+    fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().expect("no broker has failed")
+    }
+
+    /// Writes records to many keys of these topics in the next epoch.
+    fn write(&mut self, epoch: u64, n_records: usize, topics: &[&str]) {
+        let mut batch = RecordBatch::default();
+        for _ in 0..n_records {
+            let number = self.topics.len();
+            let at = usize::try_from(self.dice.roll(topics.len() as u64)).expect("an index");
+            let key = format!("k{}", self.dice.roll(50));
+            let record = OwnedRecord::of(number.to_string()).with_key(key);
+            batch.push_owned(&record.with_topic(topics[at]));
+            self.topics.push(topics[at].to_owned());
+        }
+        let mut from = 0;
+        while from < batch.len() {
+            self.poll();
+            let end = self.writer.write(epoch, &batch, from).expect("it goes on");
+            if end == from {
+                self.woken.recv_timeout(LONG).expect("there is room again");
+            }
+            from = end;
+        }
+    }
+
+    fn poll(&mut self) {
+        self.wake.reset();
+        self.writer.poll(&mut self.rejected).expect("it goes on");
+    }
+
+    /// Waits until everything is told.
+    fn settle(&mut self) {
+        loop {
+            self.poll();
+            if self.writer.oldest_unconfirmed().is_none() {
+                return;
+            }
+            self.woken.recv_timeout(LONG).expect("all is told in time");
+        }
+    }
+
+    /// Compares what is in the logs with what was told.
+    fn check(&self, seed: u64) {
+        let model = self.model();
+        let mut told = BTreeMap::<usize, (usize, usize)>::new();
+        for ((topic, partition), log) in &model.logs {
+            let is_sorted = log.numbers.is_sorted_by(|a, b| a < b);
+            assert!(is_sorted, "seed {seed}: swapped in {topic}-{partition}: {:?}", log.numbers);
+            for number in &log.numbers {
+                let number = usize::try_from(*number).expect("an index");
+                assert_eq!(self.topics[number], *topic, "seed {seed}: {number} went astray");
+                told.entry(number).or_default().0 += 1;
+            }
+        }
+        for rejected in &self.rejected {
+            let number: usize = rejected.record.text().expect("text").parse().expect("a number");
+            assert!(model.refused.contains(&(number as u64)), "seed {seed}: {number} rejected");
+            told.entry(number).or_default().1 += 1;
+        }
+        for number in 0..self.topics.len() {
+            let times = told.get(&number).copied().unwrap_or_default();
+            let is_hidden = model.hidden.contains(&(number as u64));
+            let is_right = matches!(times, (1, 0) | (0, 1)) || is_hidden && times == (1, 1);
+            assert!(is_right, "seed {seed}: {number} is delivered and rejected {times:?} times");
+        }
+    }
+}
+
+fn context(wake: &Wake) -> WriterContext {
+    let open = OpenContext {
+        dataflow: "test".into(),
+        step: "good".into(),
+        clock: SystemClock::new(),
+        open_timeout: LONG,
+    };
+    WriterContext { open, shard: 0, n_shards: 1, generation: 1, wake: wake.clone() }
+}
+
+/// Tries seeds, some at once. Threads are scoped, so that a failure is this test's.
+fn for_seeds(n_seeds: usize, trial: impl Fn(u64) + Sync) {
+    std::thread::scope(|scope| {
+        for lot in 0..N_AT_ONCE {
+            let trial = &trial;
+            scope.spawn(move || {
+                for seed in (lot..n_seeds).step_by(N_AT_ONCE) {
+                    trial(FIRST_SEED + seed as u64);
+                }
+            });
+        }
+    });
+}
+
+/// Writes records that come to nothing, until all of them are rejected; says how often the thread had to look.
+fn n_turns(spoil: impl FnOnce(&mut Cluster, &Mutex<Model>)) -> usize {
+    let mut trial = Trial::new(1, 1, |_| {}, |_| {});
+    spoil(&mut trial.cluster, &trial.model);
+    let mut config = config(&trial.cluster, &mut trial.dice);
+    config.delivery_timeout = Duration::from_secs(1);
+    let mut outbox = Outbox::open(&config, context(&trial.wake)).expect("an outbox");
+    let topic: Arc<str> = "t0".into();
+    outbox.control.ask(&topic);
+    while outbox.control.answers().is_empty() {
+        trial.wake.reset();
+        trial.woken.recv_timeout(LONG).expect("the topic is told");
+    }
+    let ways = outbox.open_ways(&topic, 6);
+    let mut batch = RecordBatch::default();
+    batch.push_owned(&OwnedRecord::of("1"));
+    let (mut filling, books) = outbox.fill();
+    let job = books.job(1, &batch);
+    for partition in 0..6 {
+        let record = batch.get(0).expect("it is there");
+        assert!(books.take(("t0", Some(partition)), record, &job));
+        let lane = ways.get(partition).expect("it is open");
+        filling.push(lane, record, job.slot, size_of_record(record));
+    }
+    drop(filling);
+    let mut rejected = Vec::new();
+    while rejected.len() < 6 {
+        trial.wake.reset();
+        outbox.collect(&mut rejected);
+        if rejected.len() < 6 {
+            trial.woken.recv_timeout(LONG).expect("they are rejected");
+        }
+    }
+    assert_eq!(outbox.books.slots.oldest(), None);
+    outbox.producer.shared.n_turns.load(Ordering::Relaxed)
+}
+
+/// A whole trial of one topic.
+fn try_one(seed: u64, set: impl FnOnce(&mut SinkConfig), fail: impl FnOnce(&mut Model)) {
+    let mut trial = Trial::new(seed, 1, set, fail);
+    for epoch in 1..=12 {
+        trial.write(epoch, 100, &["t0"]);
+    }
+    trial.settle();
+    trial.check(seed);
+    let n_requests = trial.model().n_requests;
+    assert!(n_requests < 3000, "seed {seed}: {n_requests} requests for 1200 records");
+}
+
+#[test]
+fn clear_failures_lose_repeat_and_swap_nothing() {
+    let fail = |model: &mut Model| {
+        model.faults = CLEAR.into();
+        model.one_in = (6, 0);
+        model.is_invalid = |number| number % 97 == 13;
+        model.max_records = 12;
+    };
+    for_seeds(N_SEEDS, |seed| try_one(seed, |_| {}, fail));
+}
+
+#[test]
+fn doubtful_failures_lose_repeat_and_swap_nothing() {
+    let fail = |model: &mut Model| {
+        model.faults = [&DOUBTS[..], &CLEAR[..]].concat();
+        model.breaks = BREAKS.into();
+        model.one_in = (10, 12);
+        model.is_invalid = |number| number % 199 == 13;
+        model.max_records = 12;
+    };
+    for_seeds(N_SEEDS, |seed| try_one(seed, |_| {}, fail));
+}
+
+#[test]
+fn silent_brokers_lose_repeat_and_swap_nothing() {
+    let set = |config: &mut SinkConfig| {
+        config.options.0.insert("socket.timeout.ms".to_owned(), "300".to_owned());
+    };
+    let fail = |model: &mut Model| {
+        model.breaks = SILENCES.into();
+        model.one_in = (0, 60);
+    };
+    for_seeds(N_SEEDS / 4, |seed| try_one(seed, set, fail));
+}
+
+#[test]
+fn forgotten_numbers_lose_repeat_and_swap_nothing() {
+    let fail = |model: &mut Model| {
+        model.faults = vec![Fault::Forgotten, Fault::Moved];
+        model.one_in = (8, 0);
+    };
+    for_seeds(N_SEEDS, |seed| try_one(seed, |_| {}, fail));
+}
+
+#[test]
+fn topics_that_come_and_go_lose_repeat_and_swap_nothing() {
+    let set = |config: &mut SinkConfig| {
+        let policy = TopicPolicy::prefix("t").with_max_topics(3);
+        (config.routing, config.topic) = (Some(policy), String::new());
+    };
+    let fail = |model: &mut Model| {
+        model.faults = [&DOUBTS[..], &CLEAR[..]].concat();
+        model.breaks = BREAKS.into();
+        model.one_in = (12, 30);
+    };
+    for_seeds(N_SEEDS / 2, |seed| {
+        let mut trial = Trial::new(seed, 9, set, fail);
+        for epoch in 1..=12 {
+            let first = trial.dice.roll(7);
+            let names = [first, first + 1, first + 2].map(|topic| format!("t{topic}"));
+            let names = names.each_ref().map(String::as_str);
+            trial.write(epoch, 60, &names);
+            // So that other topics may take the place of these.
+            trial.settle();
+        }
+        trial.check(seed);
+    });
+}
+
+#[test]
+fn silence_beyond_the_time_of_delivery_loses_and_repeats_nothing() {
+    let set = |config: &mut SinkConfig| {
+        config.delivery_timeout = Duration::from_millis(500);
+        config.options.0.insert("socket.timeout.ms".to_owned(), "100".to_owned());
+    };
+    for_seeds(N_SEEDS / 6, |seed| {
+        let mut trial = Trial::new(seed, 1, set, |_| {});
+        trial.write(1, 100, &["t0"]);
+        trial.settle();
+        for (is_written, epoch) in [(false, 2), (true, 4)] {
+            let first = trial.topics.len() as u64;
+            trial.model().refused.extend(first..first + 100);
+            trial.model().stuck = Some(Break::Silence { is_written });
+            trial.write(epoch, 100, &["t0"]);
+            trial.settle();
+            trial.model().stuck = None;
+            trial.write(epoch + 1, 100, &["t0"]);
+            trial.settle();
+        }
+        trial.check(seed);
+    });
+}
+
+#[test]
+fn partition_of_a_broker_that_died_goes_on_elsewhere() {
+    let mut trial = Trial::new(1, 1, |_| {}, |_| {});
+    trial.write(1, 100, &["t0"]);
+    trial.settle();
+    let before: Vec<_> = (1..=3).cycle().take(N_PARTITIONS).collect();
+    let after = before.iter().map(|leader| if *leader == 1 { 2 } else { *leader }).collect();
+    let mut state = trial.cluster.state();
+    state.down.push(1);
+    state.topics.insert("t0".to_owned(), Ok(after));
+    // The dead broker is tried a few times before it is known who leads.
+    state.elections.insert("t0".to_owned(), vec![before; 4].into());
+    drop(state);
+    trial.write(2, 100, &["t0"]);
+    trial.settle();
+    trial.check(1);
+}
+
+#[test]
+fn thread_does_not_spin_while_nothing_can_be_written() {
+    let stuck = |model: &Mutex<Model>, how| model.lock().expect("a model").stuck = Some(how);
+    let led_by = |cluster: &Cluster, leader| {
+        cluster.state().topics.insert("t0".to_owned(), Ok(vec![leader; N_PARTITIONS]));
+    };
+    let of_each = [
+        n_turns(|_, model| stuck(model, Break::Silence { is_written: false })),
+        n_turns(|_, model| stuck(model, Break::HangUp { is_written: false })),
+        n_turns(|_, model| stuck(model, Break::Garbage { is_written: false })),
+        n_turns(|_, model| {
+            let mut model = model.lock().expect("a model");
+            (model.faults, model.one_in) = (vec![Fault::TooFewReplicas], (1, 0));
+        }),
+        n_turns(|cluster, _| led_by(cluster, -1)),
+        n_turns(|cluster, _| led_by(cluster, 9)),
+        n_turns(|cluster, _| {
+            led_by(cluster, 3);
+            cluster.state().down.push(3);
+        }),
+    ];
+    assert!(of_each.iter().all(|n_turns| *n_turns < 2000), "{of_each:?}");
+}
