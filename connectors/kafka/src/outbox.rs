@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use millstream_engine::batch::{OwnedDestination, OwnedRecord, Record, RecordBatch};
+use millstream_engine::batch::{Origin, OwnedDestination, OwnedRecord, Record, RecordBatch};
 use millstream_engine::error::{Error, ErrorKind, Result, codes};
 use millstream_engine::sink::{Rejected, WhenFull, WriterContext, queue_full};
 use rdkafka::types::RDKafkaErrorCode;
@@ -215,12 +215,12 @@ impl Books {
     #[cold]
     fn give_up(&mut self, given_up: &GivenUp) {
         let GivenUp { topic, partition, batch, code } = given_up;
-        batch.for_each(|record, run| {
+        batch.for_each(|record, run, place| {
             let epoch = self.slots.epoch_of(run.slot);
             let error = not_delivered(*code, topic).at_partition(topic, *partition);
             let error = name_user(error, *code, &self.security);
             let error = error.at_epoch(epoch).at_step(&self.cx.open.step);
-            let record = owned(&record, run.is_timed);
+            let record = owned(&record, run.is_timed, place);
             let attempts = batch.n_attempts;
             self.slots.refuse(Rejected { epoch, record, error, attempts });
         });
@@ -228,8 +228,12 @@ impl Books {
     }
 }
 
-/// A record as it was handed to us, but for where it came from.
-fn owned(record: &Read<'_>, is_timed: bool) -> OwnedRecord {
+/// A record as it was handed to us, but for where it was to go.
+fn owned(
+    record: &Read<'_>,
+    is_timed: bool,
+    (origin, position): (Option<&Origin>, u64),
+) -> OwnedRecord {
     let headers = record.headers.clone();
     OwnedRecord {
         key: record.key.map(<[u8]>::to_vec),
@@ -238,8 +242,8 @@ fn owned(record: &Read<'_>, is_timed: bool) -> OwnedRecord {
             .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
             .collect(),
         time: is_timed.then_some(record.time),
-        position: 0,
-        origin: None,
+        position,
+        origin: origin.cloned(),
         destination: OwnedDestination::default(),
     }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use millstream_engine::batch::Origin;
+
+use super::provenance::Provenance;
 use crate::config::Compression;
 use crate::wire::compression::Compressor;
 use crate::wire::decode::{Read, decode};
@@ -34,6 +37,7 @@ pub(crate) enum Body {
 pub(crate) struct Batch {
     pub(crate) body: Body,
     pub(crate) runs: Vec<Run>,
+    pub(super) provenance: Provenance,
     /// When its first record was taken.
     pub(crate) born: Instant,
     /// How often it was sent.
@@ -49,6 +53,7 @@ impl Batch {
         Self {
             body: Body::Open(records),
             runs: Vec::with_capacity(2),
+            provenance: Provenance::default(),
             born,
             n_attempts: 0,
             sequence: None,
@@ -68,6 +73,12 @@ impl Batch {
         }
     }
 
+    /// Takes down where the record came from that is counted next.
+    #[inline]
+    pub(crate) fn note(&mut self, origin: Option<&Origin>, position: u64) {
+        self.provenance.push(origin, position);
+    }
+
     /// Counts one record more; its bytes are in the body already.
     #[inline]
     pub(crate) fn count(&mut self, slot: u32, is_timed: bool, n_bytes: usize) {
@@ -80,13 +91,14 @@ impl Batch {
         }
     }
 
-    /// Calls `each` with the records and the run that each belongs to.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(Read<'_>, Run)) {
+    /// Calls `each` with the records, the run that each belongs to, its origin and its position there.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(Read<'_>, Run, (Option<&Origin>, u64))) {
         let runs = self.runs.iter();
-        let mut runs = runs.flat_map(|run| (0..run.n_records).map(move |_| *run));
+        let runs = runs.flat_map(|run| (0..run.n_records).map(move |_| *run));
+        let mut runs = runs.enumerate();
         let mut read = |record: Read<'_>| {
-            if let Some(run) = runs.next() {
-                each(record, run);
+            if let Some((index, run)) = runs.next() {
+                each(record, run, self.provenance.get(index));
             }
         };
         let outcome = match &self.body {
@@ -107,13 +119,14 @@ impl Batch {
             ..Self::new(Records::new(Vec::new()), self.born)
         };
         let (mut chosen, mut others, mut index) = (fresh(), fresh(), 0);
-        self.for_each(|record, run| {
+        self.for_each(|record, run, (origin, position)| {
             let half = if is_chosen(index) { &mut chosen } else { &mut others };
             index += 1;
             if let Body::Open(records) = &mut half.body {
                 let headers = record.headers.clone().map(|at| (at.name.as_bytes(), at.value));
                 records.push(record.key, record.value, headers, record.time);
             }
+            half.note(origin, position);
             half.count(run.slot, run.is_timed, n_bytes(&record));
         });
         (chosen, others)
@@ -151,7 +164,7 @@ mod tests {
             let (is_timed, n_bytes) = (record.time().is_some(), size_of_record(record));
             if let Body::Open(open) = &mut batch.body {
                 let time = record.time().unwrap_or(100);
-                open.push(record.key(), record.value(), record.headers(), time);
+                open.push(record.key(), record.value(), record.headers().raw(), time);
             }
             batch.count(slot, is_timed, n_bytes);
             let text = String::from_utf8_lossy(record.value_or_empty()).into_owned();
@@ -162,7 +175,7 @@ mod tests {
 
     fn seen(batch: &Batch) -> Vec<(u32, bool, usize, String)> {
         let mut seen = Vec::new();
-        batch.for_each(|record, run| {
+        batch.for_each(|record, run, _| {
             let text = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
             assert_eq!(record.time >= 100, !run.is_timed, "times stay with their records");
             seen.push((run.slot, run.is_timed, n_bytes(&record), text));

@@ -3,7 +3,7 @@
 //! The worker puts records down on the tray, partition by partition; one thread takes batches up, compresses and sends them, and
 //! says what became of them. What happens rarely, such as finding out who leads a partition, is asked for by the control thread.
 //!
-//! Files: `batch` what travels · `tray` where both threads meet · `lane` order and numbers of one partition · `lanes` all of them ·
+//! Files: `batch` what travels · `provenance` where it came from · `tray` where both threads meet · `lane` order and numbers of one partition · `lanes` all of them ·
 //! `verdict` what answers mean · `request`, `channel`, `broker` the way there and back · `io` the thread.
 
 mod batch;
@@ -14,6 +14,7 @@ mod lane;
 mod lanes;
 #[cfg(test)]
 mod model;
+mod provenance;
 mod request;
 mod settings;
 #[cfg(test)]

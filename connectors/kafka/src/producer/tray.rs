@@ -165,6 +165,7 @@ impl Tray {
         if let Body::Open(records) = &mut batch.body {
             records.push(key, value, headers.raw(), time.unwrap_or(told.unix_millis));
         }
+        batch.note(record.origin(), record.position());
         batch.count(told.slot, time.is_some(), told.n_bytes);
     }
 

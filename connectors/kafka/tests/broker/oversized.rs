@@ -54,8 +54,8 @@ fn place(record: &OwnedRecord) -> usize {
     place.expect("the value tells it")
 }
 
-/// Checks that the records of these places were set aside, once each and whole, and all others were written.
-fn assert_set_aside(errors: &[ErrorRecord], to: &Topic, places: &[usize]) {
+/// Checks that the records of these places were set aside, once each, whole and with their origin, and all others were written.
+fn assert_set_aside(errors: &[ErrorRecord], (from, to): (&Topic, &Topic), places: &[usize]) {
     let mut found: Vec<_> = errors.iter().map(|error| place(&error.record)).collect();
     found.sort_unstable();
     assert_eq!(found, places);
@@ -64,6 +64,9 @@ fn assert_set_aside(errors: &[ErrorRecord], to: &Topic, places: &[usize]) {
         let whole = sized((place, &SIZES[place]));
         assert!((&error.record.key, &error.record.value) == (&whole.key, &whole.value), "{place}");
         assert_eq!((&*error.code, &*error.step), (codes::TOO_LARGE.0, "out"));
+        let origin = error.record.origin.as_ref().map(|origin| (&*origin.topic, origin.partition));
+        assert_eq!(origin, Some((&*from.name, 0)));
+        assert_eq!(error.record.position, place as u64);
     }
     let written = Reading::open(&to.source().until_end(), true).read_all();
     let others: Vec<_> = (0..SIZES.len()).filter(|place| !places.contains(place)).collect();
@@ -94,9 +97,9 @@ fn client_s_limit_is_exact() {
 fn record_above_the_topic_s_limit_is_set_aside() {
     let Some(brokers) = broker() else { return };
     let (from, to) = (filled(&brokers), Topic::with_max_bytes(&brokers, "to", 1, 10 * LIMIT));
-    // A batch is refused as a whole, so the records go one by one.
-    let sink = to.sink().with_max_record_bytes(50 * LIMIT).with_batch_records(1);
-    assert_set_aside(&copy_with_errors(&from, &sink), &to, &[5, 6]);
+    // The batch is refused as a whole; what it can do without goes in smaller ones.
+    let sink = to.sink().with_max_record_bytes(50 * LIMIT);
+    assert_set_aside(&copy_with_errors(&from, &sink), (&from, &to), &[5, 6]);
 }
 
 #[test]
@@ -125,5 +128,5 @@ fn record_above_the_client_s_limit_is_set_aside() {
     let Some(brokers) = broker() else { return };
     let (from, to) = (filled(&brokers), Topic::new(&brokers, "to", 1));
     let sink = to.sink().with_max_record_bytes(LIMIT);
-    assert_set_aside(&copy_with_errors(&from, &sink), &to, &[3, 5, 6]);
+    assert_set_aside(&copy_with_errors(&from, &sink), (&from, &to), &[3, 5, 6]);
 }
