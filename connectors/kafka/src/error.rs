@@ -1,4 +1,4 @@
-//! What librdkafka says, as the engine's errors: a kind, a stable code, a cause in few words and what the reader can do.
+//! What librdkafka and brokers say, as the engine's errors: a kind, a stable code, a cause in few words and what the reader can do.
 
 use millstream_engine::error::{Code, Error, ErrorKind, codes};
 use rdkafka::error::KafkaError;

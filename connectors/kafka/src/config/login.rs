@@ -30,7 +30,7 @@ pub enum Login {
 pub struct Credentials {
     /// The name, as the broker knows it.
     pub user: String,
-    /// The password, looked up each time a client is made.
+    /// The password, looked up each time a client or a connection is made.
     pub password: Secret,
 }
 

@@ -1,6 +1,6 @@
 //! How a client proves who it is, and how it knows whom it talks to: TLS, certificates, logins.
 //!
-//! Invariant: secrets are looked up when a client is made, and are kept by the client alone.
+//! Invariant: secrets are looked up when a client of librdkafka is made, or a connection of ours, and are kept nowhere else.
 
 use std::path::PathBuf;
 
@@ -50,7 +50,7 @@ pub struct Tls {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pem {
-    /// A file, read each time a client is made.
+    /// A file, read each time a client or a connection is made.
     File(PathBuf),
     /// The text itself.
     Text(String),

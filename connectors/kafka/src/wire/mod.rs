@@ -1,7 +1,7 @@
 //! Kafka's protocol as bytes, without a connection: what requests, answers and record batches look like.
 //!
-//! Source: the protocol guide of Apache Kafka. Requests are written in the last versions without tagged fields, which every broker
-//! since 2.4 understands. Invariant: a length that was read is compared with the bytes that are there before it is used.
+//! Source: the protocol guide of Apache Kafka. Requests are written in versions without tagged fields, which brokers since
+//! 2.4 understand (2.1 where no topic is created). Invariant: a length that was read is compared with the bytes that are there before it is used.
 
 pub(crate) mod batch;
 pub(crate) mod codec;
