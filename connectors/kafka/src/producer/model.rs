@@ -274,6 +274,10 @@ impl Model {
 }
 
 impl Log {
+    pub(super) fn has_no_producer(&self) -> bool {
+        self.producers.is_empty()
+    }
+
     fn append(&mut self, batch: &Batch) -> i16 {
         let n_records = batch.numbers.len();
         if batch.producer >= 0 {

@@ -1,6 +1,6 @@
 //! Writers against brokers that fail as real ones do: nothing is lost, repeated or swapped, and everything is told once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +13,8 @@ use millstream_engine::runtime::Wake;
 use millstream_engine::sink::{Rejected, Sink as _, Writer, WriterContext};
 use millstream_engine::source::OpenContext;
 
-use super::model::{Break, Dice, Fault, Model};
+use super::Ways;
+use super::model::{Break, Dice, Fault, Log, Model};
 use crate::config::SinkConfig;
 use crate::outbox::{Outbox, size_of_record};
 use crate::scripted::Cluster;
@@ -200,13 +201,11 @@ fn for_seeds(n_seeds: usize, trial: impl Fn(u64) + Sync) {
     });
 }
 
-/// Writes records that come to nothing, until all of them are rejected; says how often the thread had to look.
-fn n_turns(spoil: impl FnOnce(&mut Cluster, &Mutex<Model>)) -> usize {
-    let mut trial = Trial::new(1, 1, |_| {}, |_| {});
-    spoil(&mut trial.cluster, &trial.model);
+/// An outbox, and the ways to the partitions of the first topic.
+fn open_outbox(trial: &mut Trial, set: impl FnOnce(&mut SinkConfig)) -> (Outbox, Ways) {
     let mut config = config(&trial.cluster, &mut trial.dice);
-    config.delivery_timeout = Duration::from_secs(1);
-    let mut outbox = Outbox::open(&config, context(&trial.wake)).expect("an outbox");
+    set(&mut config);
+    let outbox = Outbox::open(&config, context(&trial.wake)).expect("an outbox");
     let topic: Arc<str> = "t0".into();
     outbox.control.ask(&topic);
     while outbox.control.answers().is_empty() {
@@ -214,26 +213,44 @@ fn n_turns(spoil: impl FnOnce(&mut Cluster, &Mutex<Model>)) -> usize {
         trial.woken.recv_timeout(LONG).expect("the topic is told");
     }
     let ways = outbox.open_ways(&topic, 6);
+    (outbox, ways)
+}
+
+/// Puts a record down for each partition, numbered so.
+fn put_six(outbox: &mut Outbox, ways: &Ways) {
+    let numbers = (0..6).map(|number: u32| OwnedRecord::of(number.to_string()));
     let mut batch = RecordBatch::default();
-    batch.push_owned(&OwnedRecord::of("1"));
+    numbers.for_each(|record| batch.push_owned(&record));
     let (mut filling, books) = outbox.fill();
     let job = books.job(1, &batch);
-    for partition in 0..6 {
-        let record = batch.get(0).expect("it is there");
+    for (partition, record) in (0..).zip(batch.iter()) {
         assert!(books.take(("t0", Some(partition)), record, &job));
         let lane = ways.get(partition).expect("it is open");
         filling.push(lane, record, job.slot, size_of_record(record));
     }
-    drop(filling);
+}
+
+/// Waits until everything is told; returns what was rejected.
+fn settle(trial: &Trial, outbox: &mut Outbox) -> Vec<Rejected> {
     let mut rejected = Vec::new();
-    while rejected.len() < 6 {
+    loop {
         trial.wake.reset();
         outbox.collect(&mut rejected);
-        if rejected.len() < 6 {
-            trial.woken.recv_timeout(LONG).expect("they are rejected");
+        if outbox.books.slots.oldest().is_none() {
+            return rejected;
         }
+        trial.woken.recv_timeout(LONG).expect("all is told in time");
     }
-    assert_eq!(outbox.books.slots.oldest(), None);
+}
+
+/// Writes records that come to nothing, until all of them are rejected; says how often the thread had to look.
+fn n_turns(spoil: impl FnOnce(&mut Cluster, &Mutex<Model>)) -> usize {
+    let mut trial = Trial::new(1, 1, |_| {}, |_| {});
+    spoil(&mut trial.cluster, &trial.model);
+    let set = |config: &mut SinkConfig| config.delivery_timeout = Duration::from_secs(1);
+    let (mut outbox, ways) = open_outbox(&mut trial, set);
+    put_six(&mut outbox, &ways);
+    assert_eq!(settle(&trial, &mut outbox).len(), 6);
     outbox.producer.shared.n_turns.load(Ordering::Relaxed)
 }
 
@@ -382,4 +399,39 @@ fn thread_does_not_spin_while_nothing_can_be_written() {
         }),
     ];
     assert!(of_each.iter().all(|n_turns| *n_turns < 2000), "{of_each:?}");
+}
+
+#[test]
+fn records_on_a_way_that_is_closed_arrive() {
+    let mut trial = Trial::new(1, 1, |_| {}, |_| {});
+    let set = |config: &mut SinkConfig| config.linger = Duration::from_secs(1);
+    let (mut outbox, ways) = open_outbox(&mut trial, set);
+    put_six(&mut outbox, &ways);
+    drop(ways);
+    assert!(settle(&trial, &mut outbox).is_empty());
+    let model = trial.model();
+    let logs: Vec<_> = model.logs.iter().map(|((_, at), log)| (*at, &log.numbers[..])).collect();
+    let expected: Vec<_> = (0..6).map(|at| (at, vec![u64::from(at)])).collect();
+    assert_eq!(logs, expected.iter().map(|(at, log)| (*at, &log[..])).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_numbers_nothing_is_lost() {
+    let fail = |model: &mut Model| {
+        model.faults = [&DOUBTS[..], &CLEAR[..]].concat();
+        model.breaks = BREAKS.into();
+        (model.one_in, model.max_records) = ((10, 12), 12);
+    };
+    for_seeds(N_SEEDS / 4, |seed| {
+        let mut trial = Trial::new(seed, 1, |config| config.idempotent = false, fail);
+        (1..=12).for_each(|epoch| trial.write(epoch, 100, &["t0"]));
+        trial.settle();
+        let model = trial.model();
+        let written = model.logs.values().flat_map(|log| &log.numbers);
+        let rejected = trial.rejected.iter().map(|rejected| rejected.record.text());
+        let rejected = rejected.map(|text| text.expect("text").parse().expect("a number"));
+        let told: BTreeSet<u64> = written.copied().chain(rejected).collect();
+        assert_eq!(told.len(), trial.topics.len(), "seed {seed}");
+        assert!(model.logs.values().all(Log::has_no_producer), "seed {seed}");
+    });
 }
