@@ -264,9 +264,13 @@ impl Model {
 
     /// Brokers name the records that they do not take, or take none of a batch.
     fn refuse(&mut self, batch: &Batch, invalid: Vec<u32>) -> (i16, Vec<u32>) {
-        if self.dice.roll(2) == 0 {
+        let elsewhere = u32::try_from(batch.numbers.len()).expect("few");
+        // One that is not in the batch stands for none.
+        if let Some(named) =
+            [Vec::new(), vec![elsewhere]].get(usize::try_from(self.dice.roll(4)).expect("few"))
+        {
             self.refused.extend(&batch.numbers);
-            return (87, Vec::new());
+            return (87, named.clone());
         }
         self.refused.extend(invalid.iter().map(|index| batch.numbers[*index as usize]));
         (87, invalid)
