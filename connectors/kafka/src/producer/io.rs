@@ -202,18 +202,22 @@ impl Io {
         match change {
             Change::Open { lane, topic, partition } => self.lanes.open(lane, &topic, partition),
             Change::GiveUp { lane, code } => {
-                if let (Some(batch), Some(open)) =
-                    (tray.take_open_if(lane, |_| true), self.lanes.get(lane))
-                {
-                    open.push(batch);
-                }
+                self.take_all(tray, lane);
                 self.lanes.set_given_up(lane, code);
                 self.next_look = self.now;
             }
             Change::Close { lane } => {
+                self.take_all(tray, lane);
                 self.lanes.close(lane);
                 self.next_look = self.now;
             }
+        }
+    }
+
+    /// Takes over all that the worker has put down for a lane, as nothing more will come.
+    fn take_all(&mut self, tray: &mut Tray, id: LaneId) {
+        if let Some(lane) = self.lanes.get(id) {
+            tray.take_all(id).for_each(|batch| lane.push(batch));
         }
     }
 

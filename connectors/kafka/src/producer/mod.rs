@@ -20,6 +20,8 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod tray;
+#[cfg(test)]
+mod trial;
 mod verdict;
 
 pub(crate) use batch::Run;

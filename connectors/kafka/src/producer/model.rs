@@ -83,6 +83,8 @@ pub(super) struct Model {
     pub(super) is_invalid: fn(u64) -> bool,
     /// Records that a broker said it does not take.
     pub(super) refused: BTreeSet<u64>,
+    /// Those of them of which the producer knows: they are not sent again.
+    told_of: BTreeSet<u64>,
     /// Records that were written, and the producer was not told.
     pub(super) hidden: BTreeSet<u64>,
     pub(super) logs: BTreeMap<(String, u32), Log>,
@@ -128,6 +130,7 @@ impl Model {
             max_records: usize::MAX,
             is_invalid: |_| false,
             refused: BTreeSet::new(),
+            told_of: BTreeSet::new(),
             hidden: BTreeSet::new(),
             logs: BTreeMap::new(),
             n_requests: 0,
@@ -163,6 +166,8 @@ impl Model {
             let told = self.take(state, broker, &batch);
             if fails.is_some() {
                 self.hide(&batch);
+            } else if let Some((29 | 87, at_fault)) = &told {
+                self.tell_of(&batch, at_fault);
             }
             said.push((batch, told));
         }
@@ -173,6 +178,13 @@ impl Model {
             answer(&said, out);
         }
         reply
+    }
+
+    /// The producer learns which records are not taken: those that are named, or all of the batch.
+    fn tell_of(&mut self, batch: &Batch, at_fault: &[u32]) {
+        let named = at_fault.iter().filter_map(|index| batch.numbers.get(*index as usize));
+        let named: Vec<u64> = named.copied().collect();
+        self.told_of.extend(if named.is_empty() { &batch.numbers } else { &named });
     }
 
     fn happens(&mut self, one_in: u64) -> bool {
@@ -194,6 +206,8 @@ impl Model {
     }
 
     fn take(&mut self, state: &mut State, broker: i32, batch: &Batch) -> Said {
+        let is_over = batch.numbers.iter().any(|number| self.told_of.contains(number));
+        assert!(!is_over, "what was refused is not sent again");
         let leaders = state.topics.get_mut(&batch.topic).and_then(|topic| topic.as_mut().ok());
         let Some(leader) = leaders.and_then(|all| all.get_mut(batch.partition as usize)) else {
             return Some((3, Vec::new()));
@@ -264,9 +278,13 @@ impl Model {
 
     /// Brokers name the records that they do not take, or take none of a batch.
     fn refuse(&mut self, batch: &Batch, invalid: Vec<u32>) -> (i16, Vec<u32>) {
-        if self.dice.roll(2) == 0 {
+        let elsewhere = u32::try_from(batch.numbers.len()).expect("few");
+        // One that is not in the batch stands for none.
+        if let Some(named) =
+            [Vec::new(), vec![elsewhere]].get(usize::try_from(self.dice.roll(4)).expect("few"))
+        {
             self.refused.extend(&batch.numbers);
-            return (87, Vec::new());
+            return (87, named.clone());
         }
         self.refused.extend(invalid.iter().map(|index| batch.numbers[*index as usize]));
         (87, invalid)
@@ -274,6 +292,10 @@ impl Model {
 }
 
 impl Log {
+    pub(super) fn has_no_producer(&self) -> bool {
+        self.producers.is_empty()
+    }
+
     fn append(&mut self, batch: &Batch) -> i16 {
         let n_records = batch.numbers.len();
         if batch.producer >= 0 {

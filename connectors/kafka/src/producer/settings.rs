@@ -60,3 +60,27 @@ impl Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_bound_pauses_and_never_to_nothing() {
+        let mut config = SinkConfig::new("k:1", "orders");
+        assert_eq!(Settings::new(&config, "me").retry, RETRY);
+        for (key, value) in [
+            ("retry.backoff.ms", "0"),
+            ("retry.backoff.max.ms", "300"),
+            ("reconnect.backoff.ms", "0"),
+            ("reconnect.backoff.max.ms", "0"),
+            ("max.in.flight.requests.per.connection", "1000"),
+        ] {
+            config.options.0.insert(key.to_owned(), value.to_owned());
+        }
+        let settings = Settings::new(&config, "me");
+        assert_eq!(settings.retry, (LEAST, Duration::from_millis(300)));
+        assert_eq!(settings.reconnect, (LEAST, LEAST));
+        assert_eq!(settings.max_under_way, MAX_UNDER_WAY);
+    }
+}

@@ -1,23 +1,20 @@
 //! Writers against brokers that fail as real ones do: nothing is lost, repeated or swapped, and everything is told once.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millstream_engine::batch::{OwnedRecord, RecordBatch};
-use millstream_engine::clock::SystemClock;
 use millstream_engine::routing::TopicPolicy;
-use millstream_engine::runtime::Wake;
-use millstream_engine::sink::{Rejected, Sink as _, Writer, WriterContext};
-use millstream_engine::source::OpenContext;
+use millstream_engine::sink::Rejected;
 
-use super::model::{Break, Dice, Fault, Model};
+use super::Ways;
+use super::model::{Break, Fault, Log, Model};
+use super::trial::{LONG, N_PARTITIONS, Trial, config, context};
 use crate::config::SinkConfig;
 use crate::outbox::{Outbox, size_of_record};
 use crate::scripted::Cluster;
-use crate::sink::Sink;
 
 /// Seeds that are tried of each kind; more by hand, from [`FIRST_SEED`] on.
 const N_SEEDS: usize = 60;
@@ -25,12 +22,6 @@ const FIRST_SEED: u64 = 1;
 
 /// Trials that run at once: they mostly wait.
 const N_AT_ONCE: usize = 6;
-
-/// Nothing here takes this long.
-const LONG: Duration = Duration::from_mins(1);
-
-const N_BROKERS: usize = 3;
-const N_PARTITIONS: usize = 6;
 
 /// What goes wrong without anybody knowing what was written.
 const DOUBTS: [Fault; 4] = [
@@ -49,143 +40,6 @@ const BREAKS: [Break; 4] = [
 const SILENCES: [Break; 2] =
     [Break::Silence { is_written: true }, Break::Silence { is_written: false }];
 
-/// A writer, its brokers, and what it has told.
-struct Trial {
-    cluster: Cluster,
-    model: Arc<Mutex<Model>>,
-    writer: Box<dyn Writer>,
-    wake: Wake,
-    woken: Receiver<()>,
-    rejected: Vec<Rejected>,
-    /// The topic of each record, by its number.
-    topics: Vec<String>,
-    dice: Dice,
-}
-
-/// The settings: everything is quick and small.
-fn config(cluster: &Cluster, dice: &mut Dice) -> SinkConfig {
-    let mut config = SinkConfig::new(cluster.addresses.join(","), "t0");
-    config.linger = Duration::from_millis(dice.roll(3));
-    config.batch_records = usize::try_from(1 + dice.roll(20)).expect("few");
-    config.queue_records = 300;
-    for (key, value) in [
-        ("retry.backoff.ms", "10"),
-        ("retry.backoff.max.ms", "20"),
-        ("reconnect.backoff.ms", "10"),
-        ("reconnect.backoff.max.ms", "20"),
-    ] {
-        config.options.0.insert(key.to_owned(), value.to_owned());
-    }
-    config
-}
-
-impl Trial {
-    fn new(
-        seed: u64,
-        n_topics: usize,
-        set: impl FnOnce(&mut SinkConfig),
-        fail: impl FnOnce(&mut Model),
-    ) -> Self {
-        let cluster = Cluster::new(N_BROKERS);
-        let leaders: Vec<_> = (1..=3).cycle().take(N_PARTITIONS).collect();
-        let names = (0..n_topics).map(|topic| (format!("t{topic}"), Ok(leaders.clone())));
-        cluster.state().topics.extend(names);
-        let (mut model, mut dice) = (Model::new(seed), Dice(!seed));
-        fail(&mut model);
-        let model = Arc::new(Mutex::new(model));
-        let taker = Arc::clone(&model);
-        let produce = move |state: &mut _, broker, body: &_, out: &mut _| {
-            taker.lock().expect("no broker has failed").produce(state, broker, body, out)
-        };
-        cluster.state().produce = Some(Box::new(produce));
-        let mut config = config(&cluster, &mut dice);
-        set(&mut config);
-        let (call, woken) = channel();
-        let wake = Wake::new(move || call.send(()).unwrap_or_default());
-        let writer = Sink::from_config(config).writer(context(&wake)).expect("a writer");
-        let (rejected, topics) = (Vec::new(), Vec::new());
-        Self { cluster, model, writer, wake, woken, rejected, topics, dice }
-    }
-
-    fn model(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().expect("no broker has failed")
-    }
-
-    /// Writes records to many keys of these topics in the next epoch.
-    fn write(&mut self, epoch: u64, n_records: usize, topics: &[&str]) {
-        let mut batch = RecordBatch::default();
-        for _ in 0..n_records {
-            let number = self.topics.len();
-            let at = usize::try_from(self.dice.roll(topics.len() as u64)).expect("an index");
-            let key = format!("k{}", self.dice.roll(50));
-            let record = OwnedRecord::of(number.to_string()).with_key(key);
-            batch.push_owned(&record.with_topic(topics[at]));
-            self.topics.push(topics[at].to_owned());
-        }
-        let mut from = 0;
-        while from < batch.len() {
-            self.poll();
-            let end = self.writer.write(epoch, &batch, from).expect("it goes on");
-            if end == from {
-                self.woken.recv_timeout(LONG).expect("there is room again");
-            }
-            from = end;
-        }
-    }
-
-    fn poll(&mut self) {
-        self.wake.reset();
-        self.writer.poll(&mut self.rejected).expect("it goes on");
-    }
-
-    /// Waits until everything is told.
-    fn settle(&mut self) {
-        loop {
-            self.poll();
-            if self.writer.oldest_unconfirmed().is_none() {
-                return;
-            }
-            self.woken.recv_timeout(LONG).expect("all is told in time");
-        }
-    }
-
-    /// Compares what is in the logs with what was told.
-    fn check(&self, seed: u64) {
-        let model = self.model();
-        let mut told = BTreeMap::<usize, (usize, usize)>::new();
-        for ((topic, partition), log) in &model.logs {
-            let is_sorted = log.numbers.is_sorted_by(|a, b| a < b);
-            assert!(is_sorted, "seed {seed}: swapped in {topic}-{partition}: {:?}", log.numbers);
-            for number in &log.numbers {
-                let number = usize::try_from(*number).expect("an index");
-                assert_eq!(self.topics[number], *topic, "seed {seed}: {number} went astray");
-                told.entry(number).or_default().0 += 1;
-            }
-        }
-        for rejected in &self.rejected {
-            let number: usize = rejected.record.text().expect("text").parse().expect("a number");
-            assert!(model.refused.contains(&(number as u64)), "seed {seed}: {number} rejected");
-            told.entry(number).or_default().1 += 1;
-        }
-        for number in 0..self.topics.len() {
-            let times = told.get(&number).copied().unwrap_or_default();
-            let is_hidden = model.hidden.contains(&(number as u64));
-            let is_right = matches!(times, (1, 0) | (0, 1)) || is_hidden && times == (1, 1);
-            assert!(is_right, "seed {seed}: {number} is delivered and rejected {times:?} times");
-        }
-    }
-}
-
-fn context(wake: &Wake) -> WriterContext {
-    let open = OpenContext {
-        dataflow: "test".into(),
-        step: "good".into(),
-        clock: SystemClock::new(),
-        open_timeout: LONG,
-    };
-    WriterContext { open, shard: 0, n_shards: 1, generation: 1, wake: wake.clone() }
-}
-
 /// Tries seeds, some at once. Threads are scoped, so that a failure is this test's.
 fn for_seeds(n_seeds: usize, trial: impl Fn(u64) + Sync) {
     std::thread::scope(|scope| {
@@ -200,13 +54,11 @@ fn for_seeds(n_seeds: usize, trial: impl Fn(u64) + Sync) {
     });
 }
 
-/// Writes records that come to nothing, until all of them are rejected; says how often the thread had to look.
-fn n_turns(spoil: impl FnOnce(&mut Cluster, &Mutex<Model>)) -> usize {
-    let mut trial = Trial::new(1, 1, |_| {}, |_| {});
-    spoil(&mut trial.cluster, &trial.model);
+/// An outbox, and the ways to the partitions of the first topic.
+fn open_outbox(trial: &mut Trial, set: impl FnOnce(&mut SinkConfig)) -> (Outbox, Ways) {
     let mut config = config(&trial.cluster, &mut trial.dice);
-    config.delivery_timeout = Duration::from_secs(1);
-    let mut outbox = Outbox::open(&config, context(&trial.wake)).expect("an outbox");
+    set(&mut config);
+    let outbox = Outbox::open(&config, context(&trial.wake)).expect("an outbox");
     let topic: Arc<str> = "t0".into();
     outbox.control.ask(&topic);
     while outbox.control.answers().is_empty() {
@@ -214,26 +66,44 @@ fn n_turns(spoil: impl FnOnce(&mut Cluster, &Mutex<Model>)) -> usize {
         trial.woken.recv_timeout(LONG).expect("the topic is told");
     }
     let ways = outbox.open_ways(&topic, 6);
+    (outbox, ways)
+}
+
+/// Puts a record down for each partition, numbered so.
+fn put_six(outbox: &mut Outbox, ways: &Ways) {
+    let numbers = (0..6).map(|number: u32| OwnedRecord::of(number.to_string()));
     let mut batch = RecordBatch::default();
-    batch.push_owned(&OwnedRecord::of("1"));
+    numbers.for_each(|record| batch.push_owned(&record));
     let (mut filling, books) = outbox.fill();
     let job = books.job(1, &batch);
-    for partition in 0..6 {
-        let record = batch.get(0).expect("it is there");
+    for (partition, record) in (0..).zip(batch.iter()) {
         assert!(books.take(("t0", Some(partition)), record, &job));
         let lane = ways.get(partition).expect("it is open");
         filling.push(lane, record, job.slot, size_of_record(record));
     }
-    drop(filling);
+}
+
+/// Waits until everything is told; returns what was rejected.
+fn settle(trial: &Trial, outbox: &mut Outbox) -> Vec<Rejected> {
     let mut rejected = Vec::new();
-    while rejected.len() < 6 {
+    loop {
         trial.wake.reset();
         outbox.collect(&mut rejected);
-        if rejected.len() < 6 {
-            trial.woken.recv_timeout(LONG).expect("they are rejected");
+        if outbox.books.slots.oldest().is_none() {
+            return rejected;
         }
+        trial.woken.recv_timeout(LONG).expect("all is told in time");
     }
-    assert_eq!(outbox.books.slots.oldest(), None);
+}
+
+/// Writes records that come to nothing, until all of them are rejected; says how often the thread had to look.
+fn n_turns(spoil: impl FnOnce(&mut Cluster, &Mutex<Model>)) -> usize {
+    let mut trial = Trial::new(1, 1, |_| {}, |_| {});
+    spoil(&mut trial.cluster, &trial.model);
+    let set = |config: &mut SinkConfig| config.delivery_timeout = Duration::from_secs(1);
+    let (mut outbox, ways) = open_outbox(&mut trial, set);
+    put_six(&mut outbox, &ways);
+    assert_eq!(settle(&trial, &mut outbox).len(), 6);
     outbox.producer.shared.n_turns.load(Ordering::Relaxed)
 }
 
@@ -382,4 +252,39 @@ fn thread_does_not_spin_while_nothing_can_be_written() {
         }),
     ];
     assert!(of_each.iter().all(|n_turns| *n_turns < 2000), "{of_each:?}");
+}
+
+#[test]
+fn records_on_a_way_that_is_closed_arrive() {
+    let mut trial = Trial::new(1, 1, |_| {}, |_| {});
+    let set = |config: &mut SinkConfig| config.linger = Duration::from_secs(1);
+    let (mut outbox, ways) = open_outbox(&mut trial, set);
+    put_six(&mut outbox, &ways);
+    drop(ways);
+    assert!(settle(&trial, &mut outbox).is_empty());
+    let model = trial.model();
+    let logs: Vec<_> = model.logs.iter().map(|((_, at), log)| (*at, &log.numbers[..])).collect();
+    let expected: Vec<_> = (0..6).map(|at| (at, vec![u64::from(at)])).collect();
+    assert_eq!(logs, expected.iter().map(|(at, log)| (*at, &log[..])).collect::<Vec<_>>());
+}
+
+#[test]
+fn without_numbers_nothing_is_lost() {
+    let fail = |model: &mut Model| {
+        model.faults = [&DOUBTS[..], &CLEAR[..]].concat();
+        model.breaks = BREAKS.into();
+        (model.one_in, model.max_records) = ((10, 12), 12);
+    };
+    for_seeds(N_SEEDS / 4, |seed| {
+        let mut trial = Trial::new(seed, 1, |config| config.idempotent = false, fail);
+        (1..=12).for_each(|epoch| trial.write(epoch, 100, &["t0"]));
+        trial.settle();
+        let model = trial.model();
+        let written = model.logs.values().flat_map(|log| &log.numbers);
+        let rejected = trial.rejected.iter().map(|rejected| rejected.record.text());
+        let rejected = rejected.map(|text| text.expect("text").parse().expect("a number"));
+        let told: BTreeSet<u64> = written.copied().chain(rejected).collect();
+        assert_eq!(told.len(), trial.topics.len(), "seed {seed}");
+        assert!(model.logs.values().all(Log::has_no_producer), "seed {seed}");
+    });
 }

@@ -217,6 +217,12 @@ impl Tray {
         self.lanes[lane as usize].open.take_if(|batch| is_chosen(batch))
     }
 
+    /// All batches of a lane, in their order.
+    pub(super) fn take_all(&mut self, lane: LaneId) -> impl Iterator<Item = Batch> {
+        let held = &mut self.lanes[lane as usize];
+        held.full.drain(..).chain(held.open.take())
+    }
+
     /// Keeps a buffer for the next batch.
     pub(super) fn give_back(&mut self, memory: Vec<u8>) {
         if self.spare_bytes + memory.capacity() <= MAX_SPARE * self.limits.batch_bytes {

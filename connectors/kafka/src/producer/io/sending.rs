@@ -53,10 +53,7 @@ impl Io {
         {
             let is_ready = self.lanes.next(lane_id, self.now) == Next::Send(id);
             let Some(lane) = self.lanes.get(lane_id) else { continue };
-            if !std::mem::replace(&mut lane.is_listed, false) {
-                // This was said of a lane that is gone, or is listed once more.
-                continue;
-            }
+            lane.is_listed = false;
             again.push(lane_id);
             if !is_ready {
                 continue;
