@@ -41,8 +41,16 @@ pub(crate) struct Appended {
     pub(crate) refused: Vec<(usize, Error)>,
     /// Whether confirmations are held back.
     pub(crate) held: bool,
-    /// The topic's count of changes at that moment.
+    /// The topic's count of changes at that moment, where a record is left.
     pub(crate) n_changes: u64,
+}
+
+impl Appended {
+    /// Whether all records were taken, and are confirmed.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.left.is_none() && self.refused.is_empty() && !self.held
+    }
 }
 
 impl Topic {
@@ -53,35 +61,50 @@ impl Topic {
     pub(crate) fn append(
         &self,
         batch: &RecordBatch,
-        mut indices: impl Iterator<Item = usize>,
+        indices: impl Iterator<Item = usize>,
         manner: Manner<'_>,
     ) -> Result<Appended> {
-        let mut state = self.lock();
+        let mut appended = Appended::default();
+        self.append_to(&mut self.lock(), (batch, indices), manner, &mut appended)?;
+        Ok(appended)
+    }
+
+    /// The same, to the topic's state, which the caller has locked; nothing is left or refused in `appended` yet. It is written
+    /// where it stays: a copy would wait for all that was written before it, the records among it.
+    ///
+    /// # Errors
+    /// As for [`append`](Self::append).
+    pub(crate) fn append_to(
+        &self,
+        state: &mut State,
+        (batch, mut indices): (&RecordBatch, impl Iterator<Item = usize>),
+        manner: Manner<'_>,
+        appended: &mut Appended,
+    ) -> Result<()> {
         if state.planned.take_write_failure() {
             return Err(error::away(&self.name, "write to the embedded broker"));
         }
         if let Placing::To(partition) = manner.placing {
             state.log(&self.name, partition)?;
         }
-        let mut appended = Appended {
-            held: state.planned.holds_confirmations,
-            n_changes: state.n_changes,
-            ..Appended::default()
-        };
+        (appended.held, appended.n_taken) = (state.planned.holds_confirmations, 0);
         if state.planned.frozen {
             appended.left = indices.next();
         } else {
-            self.append_open(&mut state, (batch, indices), manner, &mut appended);
+            self.append_open(state, (batch, indices), manner, appended);
         }
         if let Some((number, wake)) = manner.waiter
             && (appended.left.is_some() || appended.held)
         {
             state.wake_later(number, wake);
         }
-        if appended.n_taken > 0 {
-            self.notify(&state);
+        if appended.left.is_some() {
+            appended.n_changes = state.n_changes;
         }
-        Ok(appended)
+        if appended.n_taken > 0 {
+            self.notify(state);
+        }
+        Ok(())
     }
 
     fn append_open(
@@ -113,7 +136,7 @@ impl Topic {
                     None => place(record, placing, n_partitions),
                 };
                 let State { logs, spare, bytes, .. } = state;
-                logs[partition].append(record, now, n_bytes, segment_bytes, spare);
+                logs[partition].append(record, now, segment_bytes, spare);
                 *bytes += n_bytes;
             }
             appended.n_taken += 1;

@@ -17,9 +17,10 @@ type Rule = Box<dyn FnMut(Record<'_>) -> Option<String> + Send>;
 pub(crate) struct Planned {
     pub(crate) frozen: bool,
     pub(crate) holds_confirmations: bool,
-    pub(crate) rule: Option<Rule>,
-    failing_reads: u64,
-    failing_writes: u64,
+    /// Boxed twice: every append looks at what is planned, and almost never is there a rule.
+    pub(crate) rule: Option<Box<Rule>>,
+    failing_reads: u32,
+    failing_writes: u32,
 }
 
 impl Planned {
@@ -32,7 +33,7 @@ impl Planned {
     }
 }
 
-fn take_one(left: &mut u64) -> bool {
+fn take_one(left: &mut u32) -> bool {
     let some = *left > 0;
     *left = left.saturating_sub(1);
     some
@@ -88,7 +89,7 @@ impl Faults {
 
     /// Refuses the records that `rule` gives a reason for. The rule runs under the topic's lock and must not use the broker.
     pub fn reject(&self, rule: impl FnMut(Record<'_>) -> Option<String> + Send + 'static) {
-        self.0.lock().planned.rule = Some(Box::new(rule));
+        self.0.lock().planned.rule = Some(Box::new(Box::new(rule)));
     }
 
     /// Ends [`Faults::reject`].
@@ -99,13 +100,13 @@ impl Faults {
     /// The next `n` reads fail with an error of kind *unavailable*.
     pub fn fail_reads(&self, n: u64) {
         let mut state = self.0.lock();
-        state.planned.failing_reads = n;
+        state.planned.failing_reads = u32::try_from(n).unwrap_or(u32::MAX);
         self.0.notify_all(state);
     }
 
     /// The next `n` writes fail with an error of kind *unavailable*; they take nothing.
     pub fn fail_writes(&self, n: u64) {
-        self.0.lock().planned.failing_writes = n;
+        self.0.lock().planned.failing_writes = u32::try_from(n).unwrap_or(u32::MAX);
     }
 }
 

@@ -28,9 +28,9 @@ pub(crate) struct Limits {
 #[derive(Default)]
 #[repr(C)]
 struct Segment {
+    records: RecordBatch,
     /// The position of the first one.
     base: u64,
-    records: RecordBatch,
 }
 
 impl Segment {
@@ -86,16 +86,16 @@ impl Spare {
     }
 }
 
-/// One partition.
+/// One partition; in the order of need.
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Log {
     next: u64,
-    bytes: usize,
     /// Takes the records: it lies here, because every append touches it.
     open: Segment,
     /// Those before it, full, oldest first.
     full: VecDeque<Segment>,
+    full_bytes: usize,
     first: u64,
 }
 
@@ -112,7 +112,7 @@ impl Log {
 
     /// Bytes kept.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.full_bytes + self.open.bytes()
     }
 
     /// The position after the oldest segment: what must be given up to make room.
@@ -127,18 +127,23 @@ impl Log {
         &mut self,
         record: Record<'_>,
         now: i64,
-        bytes: usize,
         segment_bytes: usize,
         spare: &mut Spare,
     ) {
         if self.open.bytes() >= segment_bytes {
-            let records = spare.take(&self.open.records);
-            let open = Segment { base: self.next, records };
-            self.full.push_back(std::mem::replace(&mut self.open, open));
+            self.close_segment(spare);
         }
         self.open.records.push_placed(record, record.time().unwrap_or(now), self.next);
-        self.bytes += bytes;
         self.next += 1;
+    }
+
+    /// Begins with another segment.
+    #[cold]
+    fn close_segment(&mut self, spare: &mut Spare) {
+        let records = spare.take(&self.open.records);
+        let open = Segment { base: self.next, records };
+        self.full_bytes += self.open.bytes();
+        self.full.push_back(std::mem::replace(&mut self.open, open));
     }
 
     /// Gives up the oldest segment; returns the bytes that became free.
@@ -148,7 +153,7 @@ impl Log {
         };
         let freed = oldest.bytes();
         self.first = self.first.max(oldest.end());
-        self.bytes -= freed;
+        self.full_bytes -= freed;
         spare.put(oldest.records);
         freed
     }
@@ -158,7 +163,6 @@ impl Log {
         let freed = self.open.bytes();
         self.open.records.clear();
         (self.open.base, self.first) = (self.next, self.next);
-        self.bytes -= freed;
         freed
     }
 
@@ -234,7 +238,7 @@ mod tests {
             batch.push(None, Some(value.to_string().as_bytes()), i64::try_from(value).unwrap(), 77);
         }
         for record in batch.iter() {
-            log.append(record, 0, size_of_record(record), segment_bytes, &mut spare);
+            log.append(record, 0, segment_bytes, &mut spare);
         }
         log
     }
@@ -271,7 +275,7 @@ mod tests {
         let mut batch = RecordBatch::default();
         batch.push(None, Some(b"10"), 10, 77);
         let record = batch.get(0).unwrap();
-        log.append(record, 0, size_of_record(record), 70, &mut Spare::default());
+        log.append(record, 0, 70, &mut Spare::default());
         out.clear();
         assert_eq!((log.copy(10, u64::MAX, &mut out, ROOMY), log.oldest_end()), (11, Some(11)));
         assert_eq!(texts(&out), ["10"]);

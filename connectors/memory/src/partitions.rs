@@ -11,6 +11,8 @@ use crate::log::Log;
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Partitions {
+    /// How many `more` are: known without a look behind the first one.
+    n_more: usize,
     first: Log,
     more: Vec<Log>,
 }
@@ -24,12 +26,13 @@ impl Partitions {
 
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        1 + self.more.len()
+        1 + self.n_more
     }
 
     /// Adds empty logs.
     pub(crate) fn add(&mut self, n_more: usize) {
-        self.more.resize_with(self.more.len() + n_more, Log::default);
+        self.n_more += n_more;
+        self.more.resize_with(self.n_more, Log::default);
     }
 
     #[inline]

@@ -118,3 +118,44 @@ fn full_topic_rejects_its_own_records_alone() {
         (codes::QUEUE_FULL, Some("small"))
     );
 }
+
+#[test]
+fn busy_topic_holds_back_its_own_records_alone() {
+    const TOPICS: [&str; 3] = ["busy", "a", "b"];
+    let broker = Broker::new();
+    for topic in TOPICS {
+        broker.create_topic(topic, 1).expect("a new topic");
+    }
+    let (locked, is_locked) = std::sync::mpsc::channel();
+    let (release, is_released) = std::sync::mpsc::channel::<()>();
+    let mut rule = Some(move || {
+        locked.send(()).expect("the test waits");
+        is_released.recv().expect("the test goes on");
+    });
+    broker.faults("busy").expect("it exists").reject(move |_| {
+        if let Some(wait) = rule.take() {
+            wait();
+        }
+        None
+    });
+    std::thread::scope(|scope| {
+        let mut producer = broker.producer("busy").expect("it exists");
+        scope.spawn(move || producer.send(OwnedRecord::of("first")).expect("there is room"));
+        is_locked.recv().expect("the producer has the lock");
+        scope.spawn(|| {
+            let deadline = std::time::Instant::now() + Duration::from_secs(30);
+            let arrived = |topic| broker.len(topic).expect("it exists") == 2;
+            while !(arrived("a") && arrived("b")) && std::time::Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            let in_time = arrived("a") && arrived("b");
+            release.send(()).expect("the producer waits");
+            assert!(in_time, "topics of one batch do not wait for each other");
+        });
+        let mut writer = writer(&broker, TopicPolicy::only(TOPICS));
+        let records = (0..6).map(|n| OwnedRecord::of(n.to_string()).with_topic(TOPICS[n % 3]));
+        assert_eq!(writer.write(1, &batch(records), 0).expect("it goes on"), 6);
+    });
+    let expected = [vec!["first", "0", "3"], vec!["1", "4"], vec!["2", "5"]];
+    assert_eq!(TOPICS.map(|topic| texts(&broker, topic)), expected);
+}

@@ -16,7 +16,7 @@ mod writer;
 
 pub use destination::{Destination, OwnedDestination};
 pub use headers::{Header, Headers};
-pub(crate) use names::hash_name;
+pub(crate) use names::hash_of_name;
 pub use origin::{Origin, Run};
 pub use owned::OwnedRecord;
 pub use record::Record;

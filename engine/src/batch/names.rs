@@ -46,6 +46,12 @@ impl Names {
         self.text.get(start..end)
     }
 
+    /// The hash of the name of this number, as [`hash_of_name`] has it.
+    #[inline]
+    pub(super) fn hash(&self, number: u32) -> Option<u32> {
+        self.hashes.get(number as usize).copied()
+    }
+
     /// Takes a name down; the one offered before and not accepted is forgotten.
     #[inline]
     pub(super) fn offer(&mut self, name: &str) {
@@ -111,7 +117,7 @@ impl Names {
         if self.places.len() < 2 * (self.ends.len() + 1) {
             self.grow();
         }
-        let hash = upper_half(hash_name(&self.text.as_bytes()[start..]));
+        let hash = hash_of_name(&self.text[start..]);
         let mask = self.places.len() - 1;
         let mut place = hash as usize & mask;
         loop {
@@ -150,9 +156,15 @@ impl Names {
 /// Different in every process, so that nobody can make up names that fall on one place. Numbers do not depend on it.
 static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("names"));
 
+/// A hash of a topic's name, the same for all batches of a process.
+#[inline]
+pub(crate) fn hash_of_name(name: &str) -> u32 {
+    upper_half(hash_bytes(name.as_bytes()))
+}
+
 /// A hash of a topic's name: eight bytes at a time, each mixed in by one multiplication.
 #[inline]
-pub(crate) fn hash_name(bytes: &[u8]) -> u64 {
+fn hash_bytes(bytes: &[u8]) -> u64 {
     const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15;
     let (words, rest) = bytes.as_chunks::<8>();
     let mut last = [0; 8];
@@ -212,7 +224,7 @@ mod tests {
     fn hashes_spread_over_places() {
         let mut taken = [0_u32; 256];
         for n in 0..2560 {
-            taken[upper_half(hash_name(format!("tenant-{n:05}").as_bytes())) as usize & 255] += 1;
+            taken[hash_of_name(&format!("tenant-{n:05}")) as usize & 255] += 1;
         }
         assert!(taken.iter().all(|n| (1..40).contains(n)), "{taken:?}");
     }

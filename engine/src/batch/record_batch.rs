@@ -323,6 +323,12 @@ impl RecordBatch {
         self.destinations.as_ref()?.names.get(number)
     }
 
+    /// The hash of that name, as [`hash_of_name`](super::hash_of_name) has it; in a batch of another process any number.
+    #[inline]
+    pub(crate) fn topic_hash(&self, number: u32) -> Option<u32> {
+        self.destinations.as_ref()?.names.hash(number)
+    }
+
     /// The number of the topic that the record at `index` is to go to, where it says so: writers look a name up once per batch.
     #[inline]
     pub fn topic_number(&self, index: usize) -> Option<u32> {

@@ -4,10 +4,11 @@
 
 mod chains;
 mod error;
+mod index;
 mod policy;
 mod table;
 
-pub use chains::{Bucket, Chains};
+pub use chains::Chains;
 pub use error::{no_topic, unknown_partition};
 pub use policy::{NameRule, TopicPolicy};
 pub use table::TopicTable;

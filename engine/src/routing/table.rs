@@ -4,14 +4,14 @@
 //! topic is: with thousands of topics every other place that is touched is a wait for memory. Invariant: never more topics than
 //! the policy allows, and none is let go of that the batch at hand uses, or that its writer says is in use.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use super::error;
+use super::index::Index;
 use super::policy::{NameRule, TopicPolicy};
-use crate::batch::{RecordBatch, hash_name};
+use crate::batch::{RecordBatch, hash_of_name};
 use crate::error::Result;
 
 /// Marks the absence of a topic.
@@ -21,7 +21,7 @@ const NONE: u32 = u32::MAX;
 pub struct TopicTable<T> {
     policy: TopicPolicy,
     rule: NameRule,
-    by_name: HashMap<Arc<str>, u32, ByName>,
+    by_name: Index,
     topics: Vec<Place<T>>,
     /// Counts uses of topics.
     n_uses: u64,
@@ -31,6 +31,8 @@ pub struct TopicTable<T> {
     by_use: VecDeque<(u64, u32)>,
     /// Where the topics of the batch at hand are, by their number in the batch.
     of_batch: Vec<u32>,
+    /// Where they will be, as far as the table had them when the batch began.
+    expected: Vec<u32>,
 }
 
 struct Place<T> {
@@ -46,12 +48,13 @@ impl<T> TopicTable<T> {
         Self {
             policy,
             rule,
-            by_name: HashMap::with_hasher(ByName),
+            by_name: Index::default(),
             topics: Vec::new(),
             n_uses: 0,
             n_uses_before: 0,
             by_use: VecDeque::new(),
             of_batch: Vec::new(),
+            expected: Vec::new(),
         }
     }
 
@@ -65,6 +68,26 @@ impl<T> TopicTable<T> {
         self.of_batch.clear();
         self.of_batch.resize(batch.n_topics(), NONE);
         self.n_uses_before = self.n_uses;
+        self.expect(batch);
+    }
+
+    /// Looks the names of a batch up: in steps, each of them for all names, so that what is in no cache is waited for together.
+    fn expect(&mut self, batch: &RecordBatch) {
+        let hashes = (0..).map_while(|number| batch.topic_hash(number));
+        let places = hashes.map(|hash| self.by_name.find(hash, |_| true).unwrap_or(NONE));
+        self.expected.clear();
+        self.expected.extend(places);
+        let topics = || self.expected.iter().filter_map(|at| self.topics.get(*at as usize));
+        std::hint::black_box(topics().fold(0, |sum, topic| sum ^ topic.used));
+        std::hint::black_box(
+            topics().fold(0, |sum, topic| sum ^ topic.name.bytes().next().unwrap_or(0)),
+        );
+        for (number, at) in (0..).zip(&mut self.expected) {
+            let name = self.topics.get(*at as usize).map(|topic| &*topic.name);
+            if name != batch.topic_name(number) {
+                *at = NONE;
+            }
+        }
     }
 
     /// Where the topic of this number in the batch is, once [`enter`](Self::enter) has found it.
@@ -85,8 +108,9 @@ impl<T> TopicTable<T> {
         make: impl FnOnce(&Arc<str>) -> Result<T>,
         is_idle: impl Fn(&T) -> bool,
     ) -> Result<usize> {
-        let at = match self.by_name.get(name) {
-            Some(at) => *at,
+        let expected = self.expected.get(number as usize).copied().filter(|at| *at != NONE);
+        let at = match expected.or_else(|| self.place_of(name)) {
+            Some(at) => at,
             None => self.insert(name, make, is_idle)?,
         };
         self.n_uses += 1;
@@ -118,7 +142,11 @@ impl<T> TopicTable<T> {
 
     /// Where the topic of this name is.
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).map(|at| *at as usize)
+        self.place_of(name).map(|at| at as usize)
+    }
+
+    fn place_of(&self, name: &str) -> Option<u32> {
+        self.by_name.find(hash_of_name(name), |at| &*self.topics[at as usize].name == name)
     }
 
     /// The name of a topic.
@@ -141,6 +169,7 @@ impl<T> TopicTable<T> {
         self.by_name.clear();
         self.topics.clear();
         self.of_batch.fill(NONE);
+        self.expected.clear();
         self.by_use.clear();
     }
 
@@ -162,10 +191,11 @@ impl<T> TopicTable<T> {
         let name: Arc<str> = name.into();
         let place = Place { value: make(&name)?, name, used: 0 };
         let at = room.unwrap_or(u32::try_from(self.topics.len()).unwrap_or(NONE));
-        self.by_name.insert(Arc::clone(&place.name), at);
+        self.by_name.insert(hash_of_name(&place.name), at);
         if room.is_some() {
             let before = std::mem::replace(&mut self.topics[at as usize], place);
-            self.by_name.remove(&before.name);
+            self.by_name.remove(hash_of_name(&before.name), at);
+            self.expected.clear();
         } else {
             self.topics.push(place);
         }
@@ -198,36 +228,6 @@ impl<T> fmt::Debug for TopicTable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n_topics = self.topics.len();
         f.debug_struct("TopicTable").field("n_topics", &n_topics).finish_non_exhaustive()
-    }
-}
-
-/// Hashes names as batches do.
-#[derive(Clone, Copy)]
-struct ByName;
-
-impl BuildHasher for ByName {
-    type Hasher = NameHasher;
-
-    fn build_hasher(&self) -> NameHasher {
-        NameHasher(0)
-    }
-}
-
-/// The hash of one name; what `str` writes after its bytes adds nothing to it.
-struct NameHasher(u64);
-
-impl Hasher for NameHasher {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash_name(bytes);
-    }
-
-    #[inline]
-    fn write_u8(&mut self, _end: u8) {}
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 
@@ -296,6 +296,20 @@ mod tests {
         let found = table.enter((1, "a"), |_| Ok(true), |_| false);
         assert_eq!((found.ok(), table.found(0), table.found(1)), (Some(0), None, Some(0)));
         assert_eq!(table.found(2), None);
+    }
+
+    #[test]
+    fn topic_that_lost_its_place_is_not_found_there() {
+        let (mut table, mut batch) = (table(1), RecordBatch::default());
+        for name in ["c", "a"] {
+            let mut writer = batch.writer();
+            writer.topic(name);
+            writer.finish();
+        }
+        entered(&mut table, &["a"]);
+        table.start_batch(&batch);
+        let mut enter = |number, name| table.enter((number, name), |_| Ok(true), |_| true).ok();
+        assert_eq!((enter(0, "c"), enter(1, "a")), (Some(0), None));
     }
 
     #[test]
