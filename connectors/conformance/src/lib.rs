@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Each case becomes a test of its own, on a subject of its own. What a connector cannot do is skipped with a line
-//! `SKIPPED: case: why`. A suite that cannot fail proves nothing: [`Broken`] makes any subject break one promise, and
+//! `SKIPPED: case: why`, or, where it is in the nature of the connector and its subject says so, `NOT OWED: case: why`. A suite that cannot fail proves nothing: [`Broken`] makes any subject break one promise, and
 //! [`conformance_catches!`] checks that the case for it fails.
 
 mod broken;

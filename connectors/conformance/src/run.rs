@@ -17,13 +17,17 @@ pub type Case = fn(&dyn Subject) -> Result<(), Skipped>;
 /// Runs one case.
 ///
 /// # Panics
-/// When the case fails, or when the subject is not available although `CI` is set.
+/// When the case fails, when the subject is not available although `CI` is set, or when the connector keeps a promise that it says
+/// it does not owe.
 pub fn run(name: &str, subject: &dyn Subject, case: Case) {
     if let Some(why) = subject.unavailable() {
         assert!(std::env::var_os("CI").is_none(), "{name}: {why}");
-        say_skipped(name, &why);
-    } else if let Err(Skipped(why)) = case(subject) {
-        say_skipped(name, why);
+        return say("SKIPPED", name, &why);
+    }
+    let is_owed = !subject.not_owed().contains(&name);
+    match case(subject) {
+        Ok(()) => assert!(is_owed, "{name}: it is kept, and said not to be owed"),
+        Err(Skipped(why)) => say(if is_owed { "SKIPPED" } else { "NOT OWED" }, name, why),
     }
 }
 
@@ -46,10 +50,10 @@ pub fn assert_caught(subject: &dyn Subject, case: Case, words: &str) {
 }
 
 /// Written past the harness's capture, which would hide it for a test that passes, and into it, for whoever counts tests.
-#[expect(clippy::print_stdout, reason = "a skipped case must be seen")]
-fn say_skipped(name: &str, why: &str) {
-    println!("SKIPPED: {name}: {why}");
-    writeln!(std::io::stderr(), "SKIPPED: {name}: {why}").expect("stderr can be written");
+#[expect(clippy::print_stdout, reason = "a case that was not run must be seen")]
+fn say(what: &str, name: &str, why: &str) {
+    println!("{what}: {name}: {why}");
+    writeln!(std::io::stderr(), "{what}: {name}: {why}").expect("stderr can be written");
 }
 
 #[cfg(test)]
@@ -72,6 +76,16 @@ mod tests {
         fn records(&self, _topic: &str, _n_expected: usize) -> Vec<OwnedRecord> {
             Vec::new()
         }
+
+        fn not_owed(&self) -> &[&'static str] {
+            &["kept after all"]
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "kept after all: it is kept, and said not to be owed")]
+    fn promise_that_is_kept_is_owed() {
+        run("kept after all", &Bare, |_| Ok(()));
     }
 
     #[test]
