@@ -11,6 +11,7 @@ pub mod flow;
 pub mod format;
 pub mod metrics;
 pub mod position;
+pub mod prefetch;
 mod preset;
 pub mod routing;
 pub mod runtime;

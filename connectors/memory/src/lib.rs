@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod append;
+
 mod broker;
 mod config;
 mod consumer;
@@ -13,6 +14,7 @@ mod partitions;
 mod producer;
 mod reader;
 mod router;
+mod segment;
 mod sink;
 mod source;
 mod topic;

@@ -4,11 +4,13 @@
 //! batch at most, and nothing more is taken until that is gone. Invariant: each record taken is in its topic, among the rejected or
 //! aside, in one of them only.
 
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
 use millstream_engine::Result;
 use millstream_engine::batch::RecordBatch;
+use millstream_engine::prefetch::Spot;
 use millstream_engine::routing::{self, Chains, TopicPolicy, TopicTable};
 use millstream_engine::sink::{Rejected, WhenFull, Writer, WriterContext, queue_full};
 
@@ -16,8 +18,14 @@ use crate::append::{Appended, Manner, Placing};
 use crate::broker::Broker;
 use crate::topic::Topic;
 
-/// Topics that are locked together.
-const TOGETHER: usize = 16;
+/// How many topics ahead of an append the next one is brought near.
+const AHEAD: usize = 16;
+
+/// Bytes of a topic that every append touches.
+const HOT_BYTES: usize = 128;
+
+/// Bytes that a topic is expected to get.
+const EXPECTED_BYTES: usize = 256;
 
 /// Writes one worker's share to many topics.
 pub(crate) struct MemoryRouter {
@@ -48,6 +56,8 @@ struct Route {
     topic: Arc<Topic>,
     number: u64,
     held: Option<u64>,
+    /// Where its first partition ended after the last append of ours.
+    end: Cell<Spot>,
 }
 
 impl Drop for Route {
@@ -94,7 +104,7 @@ impl MemoryRouter {
                 None => self.broker.topic(new)?,
             };
             let writer = topic.writer_number();
-            Ok(Route { topic, number: writer, held: None })
+            Ok(Route { topic, number: writer, held: None, end: Cell::default() })
         };
         self.topics.enter((number, name), make, |route| route.held.is_none())
     }
@@ -110,12 +120,25 @@ impl MemoryRouter {
                 Err(error) => self.reject(epoch, batch, index, error),
             }
         }
-        self.approach(&chains);
-        let now = self.broker.unix_millis();
-        let mut groups = chains.filled().chunks(TOGETHER);
-        let outcome = groups.try_for_each(|group| self.append(epoch, batch, (&chains, group), now));
+        let outcome = self.append_all(epoch, batch, &chains);
         self.chains = chains;
         outcome
+    }
+
+    fn append_all(&mut self, epoch: u64, batch: &RecordBatch, chains: &Chains) -> Result<()> {
+        let now = self.broker.unix_millis();
+        let numbers = chains.filled();
+        numbers.iter().take(AHEAD).for_each(|number| self.approach(*number));
+        for (at, number) in numbers.iter().enumerate() {
+            if let Some(later) = numbers.get(at + AHEAD) {
+                self.approach(*later);
+            }
+            let appended = self.append(batch, chains, *number, now)?;
+            if !appended.is_plain() {
+                self.settle(epoch, batch, (*number, chains.of(*number)), appended);
+            }
+        }
+        Ok(())
     }
 
     /// The topic of a number that was found in the batch at hand.
@@ -124,57 +147,32 @@ impl MemoryRouter {
         self.topics.found(number).map(|at| self.topics.get(at))
     }
 
-    /// Looks at each topic before any of them is locked. A lock waits for all memory before it, so a topic that is in no cache
-    /// would be waited for alone; here they are waited for together. Measured by the bench `routing_many`.
-    fn approach(&self, chains: &Chains) {
-        let routes = chains.filled().iter().filter_map(|number| self.route(*number));
-        let n_bytes = routes.map(|route| route.topic.options.max_bytes);
-        std::hint::black_box(n_bytes.fold(0, usize::wrapping_add));
-    }
-
-    /// Appends the records that go to a group of topics. What became of them is seen to when no topic is locked.
-    fn append(
-        &mut self,
-        epoch: u64,
-        batch: &RecordBatch,
-        (chains, group): (&Chains, &[u32]),
-        now: i64,
-    ) -> Result<()> {
-        let mut unsettled = Vec::new();
-        let outcome = self.append_together(batch, (chains, group), now, &mut unsettled);
-        for (number, appended) in unsettled {
-            self.settle(epoch, batch, (number, chains.of(number)), appended);
+    /// Brings near what an append to a topic will touch.
+    #[inline]
+    fn approach(&self, number: u32) {
+        if let Some(route) = self.route(number) {
+            Spot::of(&*route.topic).bring(HOT_BYTES);
+            route.end.get().bring(EXPECTED_BYTES);
         }
-        outcome
     }
 
-    /// Takes the locks of a group together and gives them back together: what is written to one topic need not have reached memory
-    /// before the next one's turn. A topic that is locked already is left for later: nobody waits for a lock while holding one.
-    fn append_together(
+    /// Appends the records that go to a topic.
+    #[inline]
+    fn append(
         &self,
         batch: &RecordBatch,
-        (chains, group): (&Chains, &[u32]),
+        chains: &Chains,
+        number: u32,
         now: i64,
-        unsettled: &mut Vec<(u32, Appended)>,
-    ) -> Result<()> {
-        let routes = || group.iter().filter_map(|number| Some((*number, self.route(*number)?)));
-        let mut locked: [_; TOGETHER] =
-            std::array::from_fn(|n| self.route(*group.get(n)?)?.topic.try_lock());
+    ) -> Result<Appended> {
         let mut appended = Appended::default();
-        for ((number, route), state) in routes().zip(&mut locked) {
-            let Some(state) = state else { continue };
+        if let Some(route) = self.route(number) {
             let (records, manner) = ((batch, chains.of(number)), self.manner(route, now));
-            route.topic.append_to(state, records, manner, &mut appended)?;
-            if !appended.is_plain() {
-                unsettled.push((number, std::mem::take(&mut appended)));
-            }
+            let mut state = route.topic.lock();
+            route.topic.append_to(&mut state, records, manner, &mut appended)?;
+            route.end.set(state.logs[0].spot());
         }
-        let were_busy = locked.map(|state| state.is_none());
-        for ((number, route), _) in routes().zip(were_busy).filter(|(_, was_busy)| *was_busy) {
-            let manner = self.manner(route, now);
-            unsettled.push((number, route.topic.append(batch, chains.of(number), manner)?));
-        }
-        Ok(())
+        Ok(appended)
     }
 
     fn manner(&self, route: &Route, now: i64) -> Manner<'_> {
