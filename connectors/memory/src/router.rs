@@ -16,7 +16,7 @@ use millstream_engine::sink::{Rejected, WhenFull, Writer, WriterContext, queue_f
 
 use crate::append::{Appended, Manner, Placing};
 use crate::broker::Broker;
-use crate::topic::Topic;
+use crate::topic::{State, Topic};
 
 /// How many topics ahead of an append the next one is brought near.
 const AHEAD: usize = 16;
@@ -125,18 +125,30 @@ impl MemoryRouter {
         outcome
     }
 
+    /// Appends the records of a batch, topic by topic. A topic that is locked already comes last: the others do not wait for it.
     fn append_all(&mut self, epoch: u64, batch: &RecordBatch, chains: &Chains) -> Result<()> {
         let now = self.broker.unix_millis();
         let numbers = chains.filled();
+        let mut busy = Vec::new();
         numbers.iter().take(AHEAD).for_each(|number| self.approach(*number));
         for (at, number) in numbers.iter().enumerate() {
             if let Some(later) = numbers.get(at + AHEAD) {
                 self.approach(*later);
             }
-            let appended = self.append(batch, chains, *number, now)?;
-            if !appended.is_plain() {
-                self.settle(epoch, batch, (*number, chains.of(*number)), appended);
-            }
+            let Some(route) = self.route(*number) else { continue };
+            let Some(mut state) = route.topic.try_lock() else {
+                busy.push(*number);
+                continue;
+            };
+            let appended = self.append(route, &mut state, (batch, chains.of(*number)), now)?;
+            drop(state);
+            self.settle(epoch, batch, (*number, chains.of(*number)), appended);
+        }
+        for number in busy {
+            let Some(route) = self.route(number) else { continue };
+            let records = (batch, chains.of(number));
+            let appended = self.append(route, &mut route.topic.lock(), records, now)?;
+            self.settle(epoch, batch, (number, chains.of(number)), appended);
         }
         Ok(())
     }
@@ -156,22 +168,18 @@ impl MemoryRouter {
         }
     }
 
-    /// Appends the records that go to a topic.
+    /// Appends records to a topic.
     #[inline]
     fn append(
         &self,
-        batch: &RecordBatch,
-        chains: &Chains,
-        number: u32,
+        route: &Route,
+        state: &mut State,
+        records: (&RecordBatch, impl Iterator<Item = usize>),
         now: i64,
     ) -> Result<Appended> {
         let mut appended = Appended::default();
-        if let Some(route) = self.route(number) {
-            let (records, manner) = ((batch, chains.of(number)), self.manner(route, now));
-            let mut state = route.topic.lock();
-            route.topic.append_to(&mut state, records, manner, &mut appended)?;
-            route.end.set(state.logs[0].spot());
-        }
+        route.topic.append_to(state, records, self.manner(route, now), &mut appended)?;
+        route.end.set(state.logs[0].spot());
         Ok(appended)
     }
 
@@ -181,8 +189,21 @@ impl MemoryRouter {
     }
 
     /// Sees to the records that a topic did not take, and to what it does not confirm yet.
-    #[cold]
+    #[inline]
     fn settle(
+        &mut self,
+        epoch: u64,
+        batch: &RecordBatch,
+        records: (u32, impl Iterator<Item = usize>),
+        appended: Appended,
+    ) {
+        if !appended.is_plain() {
+            self.settle_unplain(epoch, batch, records, appended);
+        }
+    }
+
+    #[cold]
+    fn settle_unplain(
         &mut self,
         epoch: u64,
         batch: &RecordBatch,
