@@ -8,8 +8,8 @@ use crate::rng::Rng;
 use crate::verify::{Counts, Starts};
 use crate::wait;
 
-/// Loops in which a lie must be caught.
-const PATIENCE: u64 = 4;
+/// Loops in which a lie must be caught, each interrupted at another moment: what is written and not yet durable is little.
+const PATIENCE: u64 = 12;
 
 /// Which count shows a lie.
 fn shows(lie: Lie, counts: Counts) -> bool {

@@ -60,9 +60,12 @@ pub(super) fn outage(stage: &Stage) {
         broker.kill(1);
         let restarts = || program.said().contains("restarts after: ").then_some(());
         let restarted = wait::until(SOON, restarts);
-        broker.restart(1);
         assert!(restarted.is_some(), "it did not restart:\n{}", program.said());
+        // It would read and commit while we look where it will begin.
+        program.freeze();
+        broker.restart(1);
         let starts = vec![route.committed().into_iter().map(Option::unwrap_or_default).collect()];
+        program.thaw();
         let n_out = route.n_out();
         route.feed(1000);
         route.await_more_than(n_out);
