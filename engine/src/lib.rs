@@ -20,6 +20,7 @@ pub mod sink;
 pub mod source;
 pub mod stage;
 pub mod testing;
+pub mod url;
 
 pub use config::Config;
 pub use error::{BoxError, Error, ErrorKind, Result};

@@ -18,6 +18,7 @@ mod segment;
 mod sink;
 mod source;
 mod topic;
+mod url;
 mod writer;
 
 pub use broker::{Broker, TopicSummary};

@@ -4,6 +4,7 @@
 
 mod chains;
 mod error;
+mod from_url;
 mod index;
 mod policy;
 mod table;
