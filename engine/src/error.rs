@@ -182,6 +182,13 @@ impl Error {
         Self::new(ErrorKind::Config, codes::BAD_CONFIG, what)
     }
 
+    /// The same failure, of something else that was being done.
+    #[must_use]
+    pub(crate) fn doing(mut self, what: &str) -> Self {
+        what.clone_into(&mut self.0.what);
+        self
+    }
+
     /// Adds the cause from below.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {

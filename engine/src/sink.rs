@@ -6,12 +6,16 @@
 //! The implementer owes: never blocking the worker; no loss without an error; a bounded queue, and what [`WhenFull`] says when it
 //! is full; a record with a partition of its own going there or being rejected; every record confirmed or rejected exactly once; a `Drop` that loses nothing confirmed.
 
+mod from_fn;
+
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{OwnedRecord, RecordBatch};
 use crate::error::{Error, ErrorKind, Result, codes};
 use crate::runtime::Wake;
 use crate::source::OpenContext;
+
+pub use from_fn::{FromFn, from_batch_fn, from_fn};
 
 /// What a sink can do; checked when the graph is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,11 @@
 //! The implementer owes: no loss without an error; no unbounded queue; no wait beyond the one asked for; errors with a kind and a
 //! place; a stored position that has expired is an error that names the choices.
 
+mod fill;
+mod from_fn;
+mod from_fn_reader;
+mod from_iter;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::batch::RecordBatch;
 use crate::clock::SharedClock;
 use crate::error::{Error, Result};
+
+pub use fill::Fill;
+pub use from_fn::{FromFn, from_fn};
+pub use from_iter::from_iter;
 
 /// How a source acknowledges what was processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -62,3 +62,38 @@ impl OwnedRecord {
         std::str::from_utf8(self.value.as_deref()?).ok()
     }
 }
+
+/// A value.
+impl From<&str> for OwnedRecord {
+    fn from(value: &str) -> Self {
+        Self::of(value)
+    }
+}
+
+/// A value.
+impl From<String> for OwnedRecord {
+    fn from(value: String) -> Self {
+        Self::of(value)
+    }
+}
+
+/// A value.
+impl From<&[u8]> for OwnedRecord {
+    fn from(value: &[u8]) -> Self {
+        Self::of(value)
+    }
+}
+
+/// A value.
+impl From<Vec<u8>> for OwnedRecord {
+    fn from(value: Vec<u8>) -> Self {
+        Self::of(value)
+    }
+}
+
+/// A key and a value.
+impl<K: Into<Vec<u8>>, V: Into<Vec<u8>>> From<(K, V)> for OwnedRecord {
+    fn from((key, value): (K, V)) -> Self {
+        Self::of(value).with_key(key)
+    }
+}

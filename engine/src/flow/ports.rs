@@ -64,26 +64,19 @@ impl OperatorContext {
     /// Stops the dataflow after a panic that was caught at this operator's edge.
     pub(crate) fn panicked(&self, panicked: Panicked) {
         let (label, line) = self.build.label(panicked.step.unwrap_or(self.stages[0].step));
-        let what = if panicked.step.is_some() {
-            "run your code: it panicked"
-        } else {
-            "run the engine: it panicked"
-        };
-        let mut error = Error::new(ErrorKind::Panic, crate::error::codes::PANIC, what)
-            .at_step(&label)
-            .at_line(line)
-            .at_worker(self.build.worker)
-            .with_source(panicked.message)
-            .with_action(
-                "The dataflow stops on all workers; nothing of what was in flight is confirmed.",
-            );
-        if let Some((origin, position)) = panicked.record {
-            if let Some(origin) = origin {
-                error = error.at_partition(&origin.topic, origin.partition);
-            }
-            error = error.at_position(position);
+        let is_users = panicked.step.is_some();
+        let mut error = panicked.into_error();
+        if !is_users {
+            error = error.doing("run the engine: it panicked");
         }
-        self.build.shared.fail(error);
+        self.build.shared.fail(error.at_step(&label).at_line(line).at_worker(self.build.worker));
+    }
+
+    /// Stops the dataflow with an error of this operator's source or sink; that of a closure says where it stands.
+    pub(crate) fn failed(&self, error: Error) {
+        let (label, line) = self.build.label(self.stages[0].step);
+        let error = if error.kind() == ErrorKind::Panic { error.at_line(line) } else { error };
+        self.build.shared.fail(error.at_step(&label).at_worker(self.build.worker));
     }
 }
 

@@ -149,9 +149,7 @@ impl SinkOperator {
         }
         match catch(|| self.work(frontier)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                self.build.shared.fail(error.at_step(&self.name).at_worker(self.build.worker));
-            }
+            Ok(Err(error)) => self.cx.failed(error),
             Err(panicked) => self.cx.panicked(panicked),
         }
         let queued: usize = self.waiting.iter().map(|w| w.batch.n_bytes()).sum();

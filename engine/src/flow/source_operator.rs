@@ -20,7 +20,7 @@ use super::fused::{Body, ErrorOutputs, Outputs, Wiring};
 use super::ledger::Ledger;
 use super::ports::{OkCapability, OperatorContext, Ports};
 use crate::batch::{Origin, OwnedRecord, RecordBatch};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{Feed, Next, OnFailure, Shared, Stop, Wake};
 use crate::source::Source;
 use crate::stage::{Output, StepId, catch};
@@ -223,9 +223,7 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         state.wake.reset();
         match catch(|| self.read(&mut state)) {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                self.build.shared.fail(error.at_step(&state.name).at_worker(self.build.worker));
-            }
+            Ok(Err(error)) => self.cx.failed(error),
             Err(panicked) => self.cx.panicked(panicked),
         }
         if self.build.shared.stop() == Stop::Now {
@@ -338,7 +336,8 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
     /// A failure of the source itself: an error record, or the end, as the program said.
     fn set_aside(&mut self, state: &SourceState, error: Error) -> Result<()> {
         self.failures += 1;
-        if self.on_failure == OnFailure::Stop || self.failures > MAX_FAILURES {
+        let goes_on = self.on_failure == OnFailure::GoOn && error.kind() != ErrorKind::Panic;
+        if !goes_on || self.failures > MAX_FAILURES {
             return Err(error);
         }
         let error = error.at_step(&state.name).at_worker(self.build.worker);

@@ -30,7 +30,7 @@ pub(crate) use collect::{EachOut, ItemOut, RecordOut};
 pub(crate) use emit::Route;
 pub(crate) use head::private::Output;
 pub(crate) use lanes::{EveryOut, Lanes, PickOut};
-pub(crate) use panic::{Panicked, catch};
+pub(crate) use panic::{OriginNote, Panicked, catch};
 
 /// A step's number within its dataflow, in the order in which the program adds steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::StepId;
 use super::emit::Cx;
 use crate::batch::{Origin, Record};
+use crate::error::{Error, ErrorKind, codes};
 
 thread_local! {
     static STEP: Cell<Option<StepId>> = const { Cell::new(None) };
@@ -62,6 +63,24 @@ pub(crate) struct Panicked {
     pub(crate) message: String,
     pub(crate) step: Option<StepId>,
     pub(crate) record: Option<(Option<Origin>, u64)>,
+}
+
+impl Panicked {
+    /// The error that user code has panicked; step and line are added where they are known.
+    pub(crate) fn into_error(self) -> Error {
+        let mut error = Error::new(ErrorKind::Panic, codes::PANIC, "run your code: it panicked")
+            .with_source(self.message)
+            .with_action(
+                "The dataflow stops on all workers; nothing of what was in flight is confirmed.",
+            );
+        if let Some((origin, position)) = self.record {
+            if let Some(origin) = origin {
+                error = error.at_partition(&origin.topic, origin.partition);
+            }
+            error = error.at_position(position);
+        }
+        error
+    }
 }
 
 /// Runs `body`, and catches a panic with what the guards noted.
