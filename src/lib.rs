@@ -12,6 +12,7 @@
 //! |---|---|
 //! | building a graph | [`Dataflow`], [`Flow`], [`Stream`], [`RecordStream`] |
 //! | operators | [`operators`] |
+//! | looking at a graph | [`Dataflow::graph`] |
 //! | running | [`run`], [`start`], [`Config`] |
 //! | formats | [`formats`] |
 //! | connectors | [`memory`], `kafka` (feature `kafka`) |

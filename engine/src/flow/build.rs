@@ -10,6 +10,7 @@ use timely::dataflow::Scope;
 use timely::dataflow::operators::probe::Handle as Probe;
 
 use super::error_record::ErrorRecord;
+use super::graph::{GraphEdge, Leaving};
 use super::item_stream::Stream;
 use super::pool::Pool;
 use super::record_stream::RecordStream;
@@ -76,7 +77,10 @@ pub(crate) struct Build {
     /// Watches what sinks have made durable, over all workers.
     pub(crate) durable: Probe<u64>,
     pub(crate) batches: Pool<RecordBatch>,
-    edges: RefCell<String>,
+    /// The edges between steps, as the program drew them.
+    pub(crate) edges: RefCell<Vec<GraphEdge>>,
+    /// Every operator with the stages that it runs, a line each.
+    operators: RefCell<String>,
 }
 
 impl Build {
@@ -94,6 +98,7 @@ impl Build {
             durable: Probe::new(),
             batches: Pool::new(POOLED_BATCHES),
             edges: RefCell::default(),
+            operators: RefCell::default(),
         })
     }
 
@@ -153,11 +158,21 @@ impl Build {
         self.steps.borrow().get(id.0 as usize).map_or("", |step| step.kind)
     }
 
+    /// Notes an edge between two steps; two streams from one step to another are one edge.
+    pub(crate) fn connect(&self, from: Leaving, to: StepId) {
+        let (at, carries) = (from.step.0 as usize, from.carries);
+        let edge = GraphEdge { from: at, to: to.0 as usize, carries };
+        let mut edges = self.edges.borrow_mut();
+        if !edges.contains(&edge) {
+            edges.push(edge);
+        }
+    }
+
     /// Notes an operator of the graph: what it is fed by and which stages it runs.
     pub(crate) fn operator(&self, kind: &str, stages: &[StepId]) {
-        let mut edges = self.edges.borrow_mut();
+        let mut operators = self.operators.borrow_mut();
         let ids: Vec<u32> = stages.iter().map(|s| s.0).collect();
-        if writeln!(edges, "{kind} {ids:?}").is_err() {
+        if writeln!(operators, "{kind} {ids:?}").is_err() {
             unreachable!("writing to a string cannot fail");
         }
     }
@@ -166,7 +181,7 @@ impl Build {
     pub(crate) fn fingerprint(&self) -> String {
         let steps: Vec<String> =
             self.steps.borrow().iter().map(|s| format!("{} {}", s.kind, s.label())).collect();
-        format!("{}\n{}", steps.join("\n"), self.edges.borrow())
+        format!("{}\n{}", steps.join("\n"), self.operators.borrow())
     }
 }
 

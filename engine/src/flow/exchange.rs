@@ -141,18 +141,18 @@ where
     #[track_caller]
     pub fn to_workers_in_turn(mut self, kind: &'static str) -> RecordStream<'s> {
         self.parts.stage(kind, Location::caller());
-        let (flow, mut edge, step) = self.lower(kind);
+        let (flow, mut edge, from) = self.lower(kind);
         if flow.n_workers() > 1 {
             edge = in_turn(&flow, edge, kind);
         }
-        RecordStream::from_edge(flow, edge, step)
+        RecordStream::from_edge(flow, edge, from)
     }
 
     /// Sends each batch to every worker. For operators.
     #[track_caller]
     pub fn to_every_worker(mut self, kind: &'static str) -> RecordStream<'s> {
-        self.parts.stage(kind, Location::caller());
-        let (flow, mut edge, step) = self.lower(kind);
+        let step = self.parts.stage(kind, Location::caller());
+        let (flow, mut edge, _) = self.lower(kind);
         if flow.n_workers() > 1 {
             let laned = copies(&flow, edge, kind, step);
             edge = to_lanes(&flow, laned, kind);

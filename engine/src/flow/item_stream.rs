@@ -9,6 +9,7 @@ use super::boundary::{Line, concat, settle};
 use super::build::{Flow, Unused};
 use super::error_record::ErrorRecord;
 use super::fused::{ErrorBatch, ItemEdge, Outputs, TimelyStream, Wiring};
+use super::graph::Leaving;
 use super::pool::Pool;
 use crate::stage::{
     Caught, Chain, ErrorsHandled, Head, ItemBatch, ItemOut, Items, OriginAtHand, OriginsKept,
@@ -42,6 +43,9 @@ impl<T: 'static, C: Chain<T>> std::fmt::Debug for Stream<'_, T, C> {
 pub(crate) struct Parts<'s, H: Head> {
     pub(crate) flow: Flow<'s>,
     pub(crate) handle: H::Handle<'s>,
+    /// Where the chain begins.
+    pub(crate) from: Leaving,
+    /// The step it begins at, and then its own.
     pub(crate) stages: Vec<StepId>,
     pub(crate) errors: Vec<LateErrors<'s>>,
     pub(crate) unused: Unused,
@@ -72,16 +76,31 @@ impl Drop for LateErrors<'_> {
 }
 
 impl<'s, H: Head> Parts<'s, H> {
-    pub(crate) fn new(flow: Flow<'s>, handle: H::Handle<'s>, step: StepId) -> Self {
-        let unused = Unused::new(&flow.build, step, "the stream");
-        Self { flow, handle, stages: vec![step], errors: Vec::new(), unused }
+    pub(crate) fn new(flow: Flow<'s>, handle: H::Handle<'s>, from: impl Into<Leaving>) -> Self {
+        let from = from.into();
+        let unused = Unused::new(&flow.build, from.step, "the stream");
+        Self { flow, handle, from, stages: vec![from.step], errors: Vec::new(), unused }
     }
 
     /// Adds a stage that the program added at `line`.
     pub(crate) fn stage(&mut self, kind: &'static str, line: Line) -> StepId {
         let id = self.flow.build.step(kind, None, line);
+        self.leads_to(id);
         self.stages.push(id);
         id
+    }
+
+    /// Notes that the stream goes on in `step`.
+    pub(crate) fn leads_to(&self, step: StepId) {
+        self.flow.build.connect(self.leaving(), step);
+    }
+
+    /// Where the stream comes from, as it is now.
+    fn leaving(&self) -> Leaving {
+        match self.stages.as_slice() {
+            [_, .., last] => (*last).into(),
+            _ => self.from,
+        }
     }
 
     /// Names the stage added last.
@@ -99,7 +118,8 @@ impl<'s, H: Head> Parts<'s, H> {
         let late = LateErrors { flow: self.flow.clone(), handle: Some(handle), pool: pool.clone() };
         self.errors.push(late);
         let step = self.stages.last().copied().unwrap_or(StepId(0));
-        let mut stream = Stream::from_pooled_edge(self.flow.clone(), errors, step, pool);
+        let from = Leaving::errors(step);
+        let mut stream = Stream::from_pooled_edge(self.flow.clone(), errors, from, pool);
         let unused = Unused::new(&self.flow.build, step, "the error stream");
         std::mem::replace(&mut stream.parts.unused, unused).used();
         (Route::Stream(port), stream)
@@ -110,8 +130,9 @@ impl<'s, H: Head> Parts<'s, H> {
         self,
         kind: &'static str,
         body: impl super::fused::Body<H::Batch, O>,
-    ) -> (Flow<'s>, TimelyStream<'s, O>, StepId) {
-        let step = self.stages.last().copied().unwrap_or(StepId(0));
+    ) -> (Flow<'s>, TimelyStream<'s, O>, Leaving) {
+        let leaving = self.leaving();
+        let step = leaving.step;
         let pools = self.errors.iter().map(|late| late.pool.clone()).collect();
         let wiring = Wiring { kind, step, stages: self.stages, errors: pools };
         let Outputs { ok, errors } = H::install(self.handle, &self.flow, &wiring, body);
@@ -119,7 +140,7 @@ impl<'s, H: Head> Parts<'s, H> {
             late.connect(stream);
         }
         self.unused.used();
-        (self.flow, ok, step)
+        (self.flow, ok, leaving)
     }
 }
 
@@ -128,20 +149,20 @@ impl<'s, T: 'static> Stream<'s, T> {
     pub(crate) fn from_edge(
         flow: Flow<'s>,
         edge: TimelyStream<'s, ItemBatch<T>>,
-        step: StepId,
+        from: impl Into<Leaving>,
     ) -> Self {
-        Self::from_pooled_edge(flow, edge, step, Pool::new(POOLED_CONTAINERS))
+        Self::from_pooled_edge(flow, edge, from, Pool::new(POOLED_CONTAINERS))
     }
 
     /// The same, where the containers come from `pool` and go back there.
     pub(crate) fn from_pooled_edge(
         flow: Flow<'s>,
         edge: TimelyStream<'s, ItemBatch<T>>,
-        step: StepId,
+        from: impl Into<Leaving>,
         pool: Pool<ItemBatch<T>>,
     ) -> Self {
         let edge = ItemEdge { edge, pool };
-        Self { parts: Parts::new(flow, edge, step), chain: Items(PhantomData), item: PhantomData }
+        Self { parts: Parts::new(flow, edge, from), chain: Items(PhantomData), item: PhantomData }
     }
 }
 
@@ -227,8 +248,8 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
         C::Errors: ErrorsHandled,
     {
         let pool = Pool::new(POOLED_CONTAINERS);
-        let (flow, edge, step) = self.lower("boxed", pool.clone());
-        Stream::from_pooled_edge(flow, edge, step, pool)
+        let (flow, edge, from) = self.lower("boxed", pool.clone());
+        Stream::from_pooled_edge(flow, edge, from, pool)
     }
 
     /// The same items on two streams; each item is cloned once.
@@ -237,8 +258,8 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
         T: Clone,
         C::Errors: ErrorsHandled,
     {
-        let (flow, edge, step) = self.lower("fork", Pool::new(0));
-        (Stream::from_edge(flow.clone(), edge.clone(), step), Stream::from_edge(flow, edge, step))
+        let (flow, edge, from) = self.lower("fork", Pool::new(0));
+        (Stream::from_edge(flow.clone(), edge.clone(), from), Stream::from_edge(flow, edge, from))
     }
 
     /// Joins this stream with others of the same type; order within each is kept, between them not.
@@ -248,6 +269,9 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
         C::Errors: ErrorsHandled,
     {
         let step = self.parts.stage("merge", Location::caller());
+        for other in &others {
+            other.parts.leads_to(step);
+        }
         let (flow, edge, _) = self.lower("merge", Pool::new(0));
         let mut edges = vec![edge];
         edges.extend(others.into_iter().map(Stream::into_edge));
@@ -291,7 +315,7 @@ impl<'s, T: 'static, C: Chain<T>> Stream<'s, T, C> {
         self,
         kind: &'static str,
         pool: Pool<ItemBatch<T>>,
-    ) -> (Flow<'s>, TimelyStream<'s, ItemBatch<T>>, StepId) {
+    ) -> (Flow<'s>, TimelyStream<'s, ItemBatch<T>>, Leaving) {
         let mut chain = self.chain;
         let body = move |batch: &mut <C::Head as Head>::Batch,
                          ports: &mut super::Ports<'_, ItemBatch<T>>| {

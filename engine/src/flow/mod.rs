@@ -9,6 +9,7 @@ mod dead_letter;
 mod error_record;
 mod exchange;
 mod fused;
+mod graph;
 mod item_stream;
 mod lane;
 mod ledger;
@@ -23,6 +24,7 @@ pub use build::Flow;
 pub use dataflow::Dataflow;
 pub use dead_letter::{DeadLetter, RECORD_TIME_HEADER, VALUE_LEFT_OUT_HEADER, dead_letter_headers};
 pub use error_record::{ErrorRecord, MAX_ERROR_BYTES};
+pub use graph::{Carries, Graph, GraphEdge, GraphStep, Guarantee};
 pub use item_stream::Stream;
 pub use record_stream::RecordStream;
 

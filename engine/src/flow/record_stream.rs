@@ -7,6 +7,7 @@ use super::boundary::concat;
 use super::build::Flow;
 use super::error_record::ErrorRecord;
 use super::fused::RecordEdge;
+use super::graph::Leaving;
 use super::item_stream::{Parts, Stream};
 use super::ports::Ports;
 use super::sink_operator::{Undelivered, install_sink};
@@ -54,8 +55,12 @@ impl<'s> RecordStream<'s, Records<FromSource>> {
 }
 
 impl<'s> RecordStream<'s> {
-    pub(crate) fn from_edge(flow: Flow<'s>, edge: RecordEdge<'s>, step: StepId) -> Self {
-        Self { parts: Parts::new(flow, edge, step), chain: Records(PhantomData) }
+    pub(crate) fn from_edge(
+        flow: Flow<'s>,
+        edge: RecordEdge<'s>,
+        from: impl Into<Leaving>,
+    ) -> Self {
+        Self { parts: Parts::new(flow, edge, from), chain: Records(PhantomData) }
     }
 
     /// The edge that a plain stream starts with, on to another operator.
@@ -125,8 +130,8 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     where
         C::Errors: ErrorsHandled,
     {
-        let (flow, edge, step) = self.lower("boxed");
-        RecordStream::from_edge(flow, edge, step)
+        let (flow, edge, from) = self.lower("boxed");
+        RecordStream::from_edge(flow, edge, from)
     }
 
     /// The same records on two streams; each batch is copied once.
@@ -134,10 +139,10 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     where
         C::Errors: ErrorsHandled,
     {
-        let (flow, edge, step) = self.lower("fork");
+        let (flow, edge, from) = self.lower("fork");
         (
-            RecordStream::from_edge(flow.clone(), edge.clone(), step),
-            RecordStream::from_edge(flow, edge, step),
+            RecordStream::from_edge(flow.clone(), edge.clone(), from),
+            RecordStream::from_edge(flow, edge, from),
         )
     }
 
@@ -147,12 +152,15 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
     where
         C::Errors: ErrorsHandled,
     {
-        self.parts.stage("merge", Location::caller());
-        let (flow, edge, step) = self.lower("merge");
+        let merge = self.parts.stage("merge", Location::caller());
+        for other in &others {
+            other.parts.leads_to(merge);
+        }
+        let (flow, edge, from) = self.lower("merge");
         let mut edges = vec![edge];
         edges.extend(others.into_iter().map(RecordStream::into_edge));
         let merged = concat(&flow, edges);
-        RecordStream::from_edge(flow, merged, step)
+        RecordStream::from_edge(flow, merged, from)
     }
 
     /// Ends the stream in a sink named `name`, direct style: a record that cannot be delivered stops the dataflow.
@@ -166,6 +174,7 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
         C::Errors: ErrorsHandled,
     {
         let step = self.parts.flow.build.step("sink", Some(name), Location::caller());
+        self.parts.leads_to(step);
         let (flow, edge, _) = self.lower("encode");
         install_sink(&flow, edge, step, Box::new(sink), Undelivered::Stop);
     }
@@ -180,13 +189,14 @@ impl<'s, C: RecordChain> RecordStream<'s, C> {
         C::Errors: ErrorsHandled,
     {
         let step = self.parts.flow.build.step("sink", Some(name), Location::caller());
+        self.parts.leads_to(step);
         let (flow, edge, _) = self.lower("encode");
         let errors = install_sink(&flow, edge, step, Box::new(sink), Undelivered::Stream);
-        Stream::from_edge(flow, errors, step)
+        Stream::from_edge(flow, errors, Leaving::errors(step))
     }
 
     /// One fused operator up to here; a chain that only drops records passes the batches themselves on.
-    pub(crate) fn lower(self, kind: &'static str) -> (Flow<'s>, RecordEdge<'s>, StepId) {
+    pub(crate) fn lower(self, kind: &'static str) -> (Flow<'s>, RecordEdge<'s>, Leaving) {
         let pool = self.parts.flow.batch_pool();
         let mut chain = self.chain;
         let body = move |batch: &mut <C::Head as Head>::Batch,

@@ -10,9 +10,9 @@ use super::Shared;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result, codes};
-use crate::flow::{Build, Dataflow, Flow};
+use crate::flow::{Build, Dataflow, Flow, Graph, Guarantee};
 use crate::sink::Sink;
-use crate::source::{Acknowledges, Source};
+use crate::source::Source;
 
 /// A dataflow whose graph was built once without a fault.
 pub(crate) struct Plan {
@@ -20,6 +20,7 @@ pub(crate) struct Plan {
     pub(crate) sources: Vec<(Arc<str>, Box<dyn Source>)>,
     pub(crate) sinks: Vec<(Arc<str>, Box<dyn Sink>)>,
     pub(crate) fingerprint: String,
+    pub(crate) graph: Graph,
 }
 
 impl Plan {
@@ -36,6 +37,7 @@ impl Plan {
         worker.dataflow(|scope| {
             (dataflow.build)(&Flow { scope, build: std::rc::Rc::clone(&build) });
         });
+        let graph = Graph::of(&dataflow.name, &build);
         let sources: Vec<_> =
             build.sources.take().into_iter().map(|s| (s.name, s.source)).collect();
         let sinks: Vec<_> = build.sinks.take().into_iter().map(|s| (s.name, s.sink)).collect();
@@ -50,20 +52,14 @@ impl Plan {
             ));
         }
         one_error(&dataflow.name, faults)?;
-        Ok(Self { dataflow: dataflow.clone(), sources, sinks, fingerprint })
+        Ok(Self { dataflow: dataflow.clone(), sources, sinks, fingerprint, graph })
     }
 
     /// Says what each pair of source and sink guarantees.
     pub(crate) fn log_guarantees(&self) {
         for (source_name, source) in &self.sources {
-            let safe = source.capabilities().replayable
-                || source.capabilities().acknowledges != Acknowledges::Never;
             for (sink_name, sink) in &self.sinks {
-                let guarantee = if safe && sink.capabilities().confirms {
-                    "at least once"
-                } else {
-                    "at most once"
-                };
+                let guarantee = Guarantee::of(source.capabilities(), sink.capabilities());
                 tracing::info!(dataflow = %self.dataflow.name, "{source_name} -> {sink_name}: {guarantee}");
             }
         }
