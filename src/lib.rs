@@ -15,7 +15,7 @@
 //! | looking at a graph | [`Dataflow::graph`] |
 //! | running | [`run`], [`start`], [`Config`] |
 //! | formats | [`formats`] |
-//! | connectors | [`memory`], `kafka` (feature `kafka`) |
+//! | connectors | [`memory`], [`generator`], `kafka` (feature `kafka`) |
 //! | tests without a broker | [`testing`] |
 //! | a connector of your own | [`source`], [`sink`], [`batch`] |
 
@@ -25,6 +25,8 @@ pub use millstream_engine::{
     position, routing, run, runtime, secret, sink, source, stage, start, testing,
 };
 pub use millstream_formats as formats;
+#[cfg(feature = "generator")]
+pub use millstream_generator as generator;
 #[cfg(feature = "kafka")]
 pub use millstream_kafka as kafka;
 #[cfg(feature = "memory")]
