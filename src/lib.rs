@@ -48,6 +48,7 @@ pub mod prelude {
 #[cfg(all(doctest, feature = "memory"))]
 #[doc = include_str!("../docs/guide/error-streams.md")]
 #[doc = include_str!("../docs/guide/full-queues.md")]
+#[doc = include_str!("../docs/guide/writing-a-connector.md")]
 mod guide {}
 
 /// Allocations of the whole program through mimalloc: feature `mimalloc`.
