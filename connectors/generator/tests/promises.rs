@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use millstream_engine::batch::{OwnedRecord, Record, RecordBatch};
-use millstream_engine::clock::SystemClock;
+use millstream_engine::clock::{SharedClock, SystemClock};
 use millstream_engine::source::{Assignment, ResumePosition};
 use millstream_engine::source::{OpenContext, Partition, Read, Reader, ReaderContext, Source as _};
-use millstream_engine::testing::{Harness, TestSink, run_on};
+use millstream_engine::testing::{Harness, ManualClock, TestSink, run_on};
 use millstream_engine::{Config, Dataflow, run};
 use millstream_generator::{Shape, Source};
 
@@ -77,10 +77,19 @@ fn clock_says_how_many_records_there_are() {
 }
 
 fn reader_of(source: &Source, batch_bytes: usize, n_assigned: u32) -> Box<dyn Reader> {
+    reader_by(SystemClock::new(), source, batch_bytes, n_assigned)
+}
+
+fn reader_by(
+    clock: SharedClock,
+    source: &Source,
+    batch_bytes: usize,
+    n_assigned: u32,
+) -> Box<dyn Reader> {
     let open = OpenContext {
         dataflow: "generate".into(),
         step: "in".into(),
-        clock: SystemClock::new(),
+        clock,
         open_timeout: Duration::from_secs(30),
     };
     let bounded = source.capabilities().bounded;
@@ -94,6 +103,21 @@ fn reader_of(source: &Source, batch_bytes: usize, n_assigned: u32) -> Box<dyn Re
     let assignments: Vec<_> = (0..n_assigned).map(assignment).collect();
     reader.assign(&assignments).expect("positions are numbers");
     reader
+}
+
+#[test]
+fn reader_of_some_partitions_makes_their_share() {
+    let (clock, mut batch, mut n_made) = (ManualClock::default(), RecordBatch::default(), 0);
+    let source = Source::new(Shape::numbers()).with_rate(1000.0).with_partitions(4);
+    let mut reader = reader_by(clock.shared(), &source, 1 << 20, 1);
+    for _ in 0..100 {
+        clock.advance(Duration::from_millis(10));
+        while reader.read(&mut batch, Duration::ZERO).expect("it reads") == Read::Records {
+            n_made += batch.len();
+            batch.clear();
+        }
+    }
+    assert!((249..=251).contains(&n_made), "{n_made} of a thousand in a quarter of the partitions");
 }
 
 #[test]
