@@ -98,6 +98,12 @@ pub mod codes {
     pub const TOO_LARGE: Code = Code("E0141");
     /// A record found a full queue, and was not to wait.
     pub const QUEUE_FULL: Code = Code("E0142");
+    /// A file, a folder or a stream of the process cannot be opened, read or written.
+    pub const FILE_UNUSABLE: Code = Code("E0150");
+    /// A disk is full.
+    pub const DISK_FULL: Code = Code("E0151");
+    /// Nobody reads any more what is written.
+    pub const CLOSED_PIPE: Code = Code("E0152");
     /// A setting is wrong.
     pub const BAD_CONFIG: Code = Code("E0201");
     /// A value from the environment is wrong.

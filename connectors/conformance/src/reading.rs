@@ -213,6 +213,19 @@ pub(crate) fn numbers_of(numbers: Range<u64>) -> Vec<u64> {
     numbers.collect()
 }
 
+/// Whether records were read from a partition of a topic.
+pub(crate) fn comes_from(
+    subject: &dyn Subject,
+    topic: &str,
+    index: u32,
+) -> impl Fn(&&OwnedRecord) -> bool {
+    let place = subject.place(topic, index);
+    move |record| {
+        let origin = record.origin.as_ref().expect("every record read has an origin");
+        (&*origin.topic, origin.partition) == (place.0.as_str(), place.1)
+    }
+}
+
 /// The partition that a record was read from.
 pub(crate) fn partition(record: &OwnedRecord) -> u32 {
     record.origin.as_ref().expect("every record read has an origin").partition

@@ -125,6 +125,17 @@ pub trait Subject: Sync {
     /// goes, until there are `n_expected`. May make room in a topic of [`Subject::small_sink`].
     fn records(&self, topic: &str, n_expected: usize) -> Vec<OwnedRecord>;
 
+    /// Whether records are values alone: without keys, headers and times, and never null. Cases do without those where they can, and
+    /// are skipped where they cannot.
+    fn values_only(&self) -> bool {
+        false
+    }
+
+    /// The topic and the partition that the records of a partition say they come from.
+    fn place(&self, topic: &str, partition: u32) -> (String, u32) {
+        (topic.to_owned(), partition)
+    }
+
     /// A source of a topic (which need not exist).
     fn source(&self, _topic: &str, _setup: &SourceSetup) -> Option<Box<dyn Source>> {
         None

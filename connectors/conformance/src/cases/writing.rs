@@ -35,6 +35,7 @@ pub fn written_records_arrive_unchanged(subject: &dyn Subject) -> Result<(), Ski
 /// # Errors
 /// Skipped without a sink.
 pub fn records_of_a_key_arrive_in_order(subject: &dyn Subject) -> Result<(), Skipped> {
+    needs(!subject.values_only(), "records are values alone")?;
     let topic = subject.create_topic(3);
     let sink = sink_of(subject, &topic)?;
     let mut writing = Writing::open(subject, &*sink);
@@ -89,6 +90,7 @@ pub fn prefix_taken_is_never_sent_twice(subject: &dyn Subject) -> Result<(), Ski
 /// # Errors
 /// Skipped when the other side cannot be made to refuse.
 pub fn refused_records_are_told_exactly_once(subject: &dyn Subject) -> Result<(), Skipped> {
+    needs(!subject.values_only(), "records are values alone")?;
     let topic = subject.create_topic(2);
     let sink = sink_of(subject, &topic)?;
     let refused =

@@ -1,0 +1,26 @@
+//! Files.
+
+mod config;
+mod divide;
+mod error;
+mod finder;
+mod identity;
+mod io_thread;
+mod lane;
+mod parts;
+mod paths;
+mod position;
+mod queue;
+mod reader;
+mod rotation;
+mod rows;
+mod rule;
+mod sink;
+mod source;
+mod target;
+mod writer;
+
+pub use config::{Expired, Format, Roll, SinkConfig, SourceConfig, Start};
+pub use millstream_engine::sink::WhenFull;
+pub use sink::Sink;
+pub use source::Source;

@@ -1,0 +1,7 @@
+//! Files keep every promise of the two contracts that can concern them.
+
+mod subject;
+
+use subject::FileSubject;
+
+millstream_conformance::conformance!(FileSubject::default());
