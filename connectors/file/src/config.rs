@@ -72,8 +72,8 @@ pub struct SourceConfig {
     /// Files that the patterns may match at most; more are an error. Default: 1000. Too high: open files, and a look at each of them
     /// per `poll_interval`.
     pub max_files: usize,
-    /// How often a file at its end is looked at again. Default: 100 ms, the latency of a line that is written alone. Too low: a call
-    /// or two of the system per file and look.
+    /// How often a file at its end is looked at again. Default: 100 ms, the latency of a line that is written alone. Too low: some
+    /// calls of the system per file and look.
     pub poll_interval: Duration,
 }
 

@@ -8,55 +8,71 @@ use crate::config::Format;
 use crate::rows::Rows;
 
 /// A record, or something in its place that is none.
-pub(crate) struct Piece<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
     /// None: a blank line, or the row that names the columns.
-    pub(crate) value: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
     /// Bytes of the file that it takes, with its line end.
-    pub(crate) n_bytes: usize,
+    pub n_bytes: usize,
 }
 
-/// What divides a file of one format.
-pub(crate) enum Divider {
+/// What divides the bytes of one file.
+///
+/// # Examples
+/// ```
+/// use millstream_file::{Format, divide::Divider};
+///
+/// let mut divider = Divider::new(Format::Lines);
+/// let piece = divider.next(b"one\ntw", false).expect("a whole line");
+/// assert_eq!((piece.value, piece.n_bytes), (Some(b"one".as_slice()), 4));
+/// assert!(divider.next(b"tw", false).is_none(), "it may go on");
+/// ```
+#[derive(Debug)]
+pub struct Divider(By);
+
+#[derive(Debug)]
+enum By {
     Lines,
     JsonLines,
     Csv(Box<Rows>),
 }
 
 impl Divider {
-    pub(crate) fn new(format: Format) -> Self {
-        match format {
-            Format::Lines => Self::Lines,
-            Format::JsonLines => Self::JsonLines,
-            Format::Csv => Self::Csv(Box::new(Rows::new())),
-        }
+    /// For the start of a file.
+    pub fn new(format: Format) -> Self {
+        Self(match format {
+            Format::Lines => By::Lines,
+            Format::JsonLines => By::JsonLines,
+            Format::Csv => By::Csv(Box::new(Rows::new())),
+        })
     }
 
     /// The first piece of `bytes`; none when it may go on behind them, which it cannot where they are the `last` of the file.
     #[inline]
-    pub(crate) fn next<'a>(&'a mut self, bytes: &'a [u8], last: bool) -> Option<Piece<'a>> {
-        match self {
-            Self::Lines => {
+    pub fn next<'a>(&'a mut self, bytes: &'a [u8], last: bool) -> Option<Piece<'a>> {
+        match &mut self.0 {
+            By::Lines => {
                 let (line, n_bytes) = line(bytes, last)?;
                 Some(Piece { value: Some(line), n_bytes })
             }
-            Self::JsonLines => {
+            By::JsonLines => {
                 let (line, n_bytes) = line(bytes, last)?;
                 let value = Some(line).filter(|line| !line.trim_ascii().is_empty());
                 Some(Piece { value, n_bytes })
             }
-            Self::Csv(rows) => rows.next(bytes, last),
+            By::Csv(rows) => rows.next(bytes, last),
         }
     }
 
     /// Whether a file must be read from its first byte before records in its middle can be handed out.
     pub(crate) fn has_header(&self) -> bool {
-        matches!(self, Self::Csv(_))
+        matches!(self.0, By::Csv(_))
     }
 }
 
 /// The first line without its end, and its length with it.
 #[inline]
-pub(crate) fn line(bytes: &[u8], last: bool) -> Option<(&[u8], usize)> {
+fn line(bytes: &[u8], last: bool) -> Option<(&[u8], usize)> {
     match memchr(b'\n', bytes) {
         Some(end) => {
             let line = &bytes[..end];
@@ -72,13 +88,13 @@ mod tests {
     use super::*;
 
     fn all(format: Format, mut bytes: &[u8], last: bool) -> (Vec<String>, usize) {
-        let (mut divider, mut values, n_bytes) = (Divider::new(format), Vec::new(), bytes.len());
+        let (mut divider, mut values, whole) = (Divider::new(format), Vec::new(), bytes.len());
         while let Some(piece) = divider.next(bytes, last) {
             values.extend(piece.value.map(|value| String::from_utf8_lossy(value).into_owned()));
             let n_bytes = piece.n_bytes;
             bytes = &bytes[n_bytes..];
         }
-        (values, n_bytes - bytes.len())
+        (values, whole - bytes.len())
     }
 
     #[test]

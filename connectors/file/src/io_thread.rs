@@ -4,46 +4,44 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use millstream_engine::Result;
+use millstream_engine::error::codes;
+use millstream_engine::{Error, ErrorKind, Result};
 
-use crate::config::SinkConfig;
-use crate::error;
+use crate::output::{Bounds, Output};
 use crate::queue::{Counts, Load, Queue};
-use crate::target::Target;
 
 /// Starts the thread; it ends with the queue.
-pub(crate) fn start(config: SinkConfig, shard: usize, queue: Arc<Queue>) -> Result<()> {
-    let path = config.path.clone();
+pub(crate) fn start(output: Box<dyn Output>, bounds: &Bounds, queue: Arc<Queue>) -> Result<()> {
+    let sync_interval = bounds.sync_interval;
     let run = move || {
-        let outcome = IoThread::new(&config, shard, &queue).run();
-        queue.end(outcome);
+        let (unsynced, synced) = (Counts::new(), Instant::now());
+        let thread = IoThread { output, sync_interval, queue: &queue, unsynced, synced };
+        queue.end(thread.run());
     };
-    let thread = thread::Builder::new().name("file-writer".to_owned()).spawn(run);
-    thread.map(drop).map_err(|cause| error::failed("start the thread that writes", &path, cause))
+    let thread = thread::Builder::new().name("millstream-output".to_owned()).spawn(run);
+    thread.map(drop).map_err(|cause| {
+        Error::new(ErrorKind::Unavailable, codes::FILE_UNUSABLE, "start a thread that writes")
+            .with_source(cause)
+    })
 }
 
 struct IoThread<'a> {
-    config: &'a SinkConfig,
+    output: Box<dyn Output>,
+    sync_interval: Duration,
     queue: &'a Queue,
-    target: Target,
     /// Written, and not synced.
     unsynced: Counts,
     synced: Instant,
 }
 
-impl<'a> IoThread<'a> {
-    fn new(config: &'a SinkConfig, shard: usize, queue: &'a Queue) -> Self {
-        let target = Target::new(config, shard);
-        Self { config, queue, target, unsynced: Counts::new(), synced: Instant::now() }
-    }
-
+impl IoThread<'_> {
     fn run(mut self) -> Result<()> {
         let mut emptied = Load::default();
         while let Some(mut load) = self.queue.next(self.due(), &mut emptied) {
             if !load.bytes.is_empty() {
-                self.target.append(&load.bytes)?;
+                self.output.append(&load.bytes)?;
                 merge(&mut self.unsynced, &mut load.counts);
                 load.bytes.clear();
                 emptied = load;
@@ -51,21 +49,21 @@ impl<'a> IoThread<'a> {
             self.keep_up()?;
         }
         self.sync()?;
-        self.target.finish()
+        self.output.finish()
     }
 
     /// When there is something to do, whether or not records come.
     fn due(&self) -> Option<Instant> {
-        let sync = (!self.unsynced.is_empty()).then(|| self.synced + self.config.sync_interval);
-        [sync, self.target.rolls_at()].into_iter().flatten().min()
+        let sync = (!self.unsynced.is_empty()).then(|| self.synced + self.sync_interval);
+        [sync, self.output.rolls_at()].into_iter().flatten().min()
     }
 
     /// Syncs and rolls what is due.
     fn keep_up(&mut self) -> Result<()> {
-        if self.target.is_due() {
+        if self.output.is_due() {
             self.sync()?;
-            self.target.finish()?;
-        } else if self.synced.elapsed() >= self.config.sync_interval {
+            self.output.finish()?;
+        } else if self.synced.elapsed() >= self.sync_interval {
             self.sync()?;
         }
         Ok(())
@@ -73,7 +71,7 @@ impl<'a> IoThread<'a> {
 
     fn sync(&mut self) -> Result<()> {
         if !self.unsynced.is_empty() {
-            self.target.sync()?;
+            self.output.sync()?;
             self.queue.confirm(&mut self.unsynced);
         }
         self.synced = Instant::now();

@@ -212,13 +212,12 @@ impl Lane {
         if n_bytes < self.offset {
             return Ok(if self.end == End::Never { Next::Truncated } else { Next::AtEnd });
         }
-        match self.seen {
-            Some(seen) if seen == n_bytes => Ok(Next::AtEnd),
-            // It grew since it was last looked at: or was it cut off, and is longer again?
-            Some(_) if !self.mark.has_content_of(file)? => Ok(Next::Truncated),
-            _ if n_bytes == self.offset => Ok(Next::AtEnd),
-            _ => Ok(Next::Read(n_bytes - self.offset)),
+        // Everything was looked at: was more written, or was it cut off and is as long again?
+        if self.seen.is_some() && !self.mark.has_content_of(file)? {
+            return Ok(Next::Truncated);
         }
+        let is_read = n_bytes == self.offset || self.seen == Some(n_bytes);
+        Ok(if is_read { Next::AtEnd } else { Next::Read(n_bytes - self.offset) })
     }
 
     /// Reads some of the bytes there are, and hands out the records in them.

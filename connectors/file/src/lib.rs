@@ -1,12 +1,13 @@
 //! Files.
 
 mod config;
-mod divide;
+pub mod divide;
 mod error;
 mod finder;
 mod identity;
 mod io_thread;
 mod lane;
+pub mod output;
 mod parts;
 mod paths;
 mod position;
@@ -18,6 +19,7 @@ mod rule;
 mod sink;
 mod source;
 mod target;
+mod url;
 mod writer;
 
 pub use config::{Expired, Format, Roll, SinkConfig, SourceConfig, Start};

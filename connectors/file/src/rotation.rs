@@ -42,6 +42,12 @@ pub(crate) fn find(path: &Path, position: &Position) -> io::Result<Option<File>>
 pub(crate) fn after(path: &Path, current: &File, done: &[FileId]) -> io::Result<Option<File>> {
     let metadata = current.metadata()?;
     let (id, modified) = (FileId::of(&metadata), metadata.modified()?);
+    let last = open(path)?;
+    if let Some(last) = &last
+        && FileId::of(&last.metadata()?) == id
+    {
+        return Ok(None);
+    }
     let is_next = |file: &Rotated| {
         file.n_bytes > 0 && file.id != id && !done.contains(&file.id) && file.modified >= modified
     };
@@ -52,8 +58,7 @@ pub(crate) fn after(path: &Path, current: &File, done: &[FileId]) -> io::Result<
             return Ok(Some(file));
         }
     }
-    let Some(last) = open(path)? else { return Ok(None) };
-    Ok((FileId::of(&last.metadata()?) != id).then_some(last))
+    Ok(last)
 }
 
 /// Opens a file for reading; none when there is none.

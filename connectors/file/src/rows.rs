@@ -7,6 +7,7 @@ use csv_core::{ReadRecordResult, Reader};
 use crate::divide::Piece;
 
 /// Reads rows, the first of which names the columns.
+#[derive(Debug)]
 pub(crate) struct Rows {
     reader: Reader,
     /// The bytes of all fields of a row, one after the other.

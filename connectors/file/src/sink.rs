@@ -11,9 +11,9 @@ use millstream_engine::source::OpenContext;
 use millstream_engine::{Error, Result};
 
 use crate::config::{Format, Roll, SinkConfig};
+use crate::output::{self, Bounds};
 use crate::source::CONNECTOR;
-use crate::target::open_to_append;
-use crate::writer::FileWriter;
+use crate::target::{Target, open_to_append};
 use crate::{error, parts};
 
 /// Writes the values of records to files: lines, JSON lines or CSV rows.
@@ -134,6 +134,15 @@ impl millstream_engine::sink::Sink for Sink {
     }
 
     fn writer(&self, cx: WriterContext) -> Result<Box<dyn Writer>> {
-        Ok(Box::new(FileWriter::open(self.config.clone(), cx)?))
+        let config = &self.config;
+        let bounds = Bounds {
+            format: config.format,
+            sync_interval: config.sync_interval,
+            queue_records: config.queue_records,
+            queue_bytes: config.queue_bytes,
+            when_full: config.when_full,
+        };
+        let target = Target::new(config, cx.shard);
+        output::writer(Box::new(target), bounds, self.target(), cx)
     }
 }

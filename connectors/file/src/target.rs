@@ -13,6 +13,7 @@ use millstream_engine::Result;
 
 use crate::config::{Roll, SinkConfig};
 use crate::error;
+use crate::output::Output;
 use crate::parts::{Part, Parts};
 
 /// Where a writer writes.
@@ -32,9 +33,10 @@ impl Target {
             }
         }
     }
+}
 
-    /// Writes whole records: all of them, or none.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+impl Output for Target {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Self::Append { path, file } => {
                 let appended = open_once(file, || open_to_append(path))
@@ -51,7 +53,7 @@ impl Target {
         }
     }
 
-    pub(crate) fn sync(&mut self) -> Result<()> {
+    fn sync(&mut self) -> Result<()> {
         match self {
             Self::Append { path, file: Some(file) } => {
                 sync(file).map_err(|cause| error::failed("sync", path, cause))
@@ -61,21 +63,18 @@ impl Target {
         }
     }
 
-    /// When the part at hand is to become a file whatever its size.
-    pub(crate) fn rolls_at(&self) -> Option<Instant> {
+    fn rolls_at(&self) -> Option<Instant> {
         let Self::Rolling { roll, part: Some(part), .. } = self else { return None };
         Some(part.since + roll.interval?)
     }
 
-    /// Whether the part at hand is to become a file now.
-    pub(crate) fn is_due(&self) -> bool {
+    fn is_due(&self) -> bool {
         let Self::Rolling { roll, part: Some(part), .. } = self else { return false };
         roll.bytes.is_some_and(|bytes| part.n_bytes >= bytes)
             || self.rolls_at().is_some_and(|at| at <= Instant::now())
     }
 
-    /// Makes a file of the part at hand, which is synced.
-    pub(crate) fn finish(&mut self) -> Result<()> {
+    fn finish(&mut self) -> Result<()> {
         match self {
             Self::Rolling { part, .. } => part.take().map_or(Ok(()), Part::publish),
             Self::Append { .. } => Ok(()),

@@ -11,7 +11,7 @@ use millstream_engine::batch::{Record, RecordBatch};
 use millstream_engine::sink::{Rejected, Writer, WriterContext, queue_full};
 use millstream_engine::{Error, Result};
 
-use crate::config::SinkConfig;
+use crate::output::{Bounds, Output};
 use crate::queue::Queue;
 use crate::rule::refusal;
 use crate::{error, io_thread};
@@ -20,20 +20,24 @@ use crate::{error, io_thread};
 const CLOSE: Duration = Duration::from_secs(10);
 
 /// Writes one worker's share.
-pub(crate) struct FileWriter {
-    config: SinkConfig,
+pub(crate) struct QueueWriter {
+    bounds: Bounds,
     target: String,
     queue: Arc<Queue>,
     rejected: Vec<Rejected>,
     is_closed: bool,
 }
 
-impl FileWriter {
-    pub(crate) fn open(config: SinkConfig, cx: WriterContext) -> Result<Self> {
-        let target = config.path.display().to_string();
+impl QueueWriter {
+    pub(crate) fn open(
+        output: Box<dyn Output>,
+        bounds: Bounds,
+        target: String,
+        cx: WriterContext,
+    ) -> Result<Self> {
         let queue = Queue::new(cx.wake);
-        io_thread::start(config.clone(), cx.shard, Arc::clone(&queue))?;
-        Ok(Self { config, target, queue, rejected: Vec::new(), is_closed: false })
+        io_thread::start(output, &bounds, Arc::clone(&queue))?;
+        Ok(Self { bounds, target, queue, rejected: Vec::new(), is_closed: false })
     }
 
     /// Why a record cannot be written.
@@ -42,7 +46,7 @@ impl FileWriter {
         if let Some(partition) = partition {
             return Some(error::unknown_partition(&self.target, partition));
         }
-        let why = refusal(self.config.format, record.value())?;
+        let why = refusal(self.bounds.format, record.value())?;
         Some(error::unwritable(&self.target, why))
     }
 
@@ -52,7 +56,7 @@ impl FileWriter {
     }
 }
 
-impl Writer for FileWriter {
+impl Writer for QueueWriter {
     fn write(&mut self, epoch: u64, batch: &RecordBatch, from: usize) -> Result<usize> {
         let n_rejected = self.rejected.len();
         let mut refused = Vec::new();
@@ -65,8 +69,8 @@ impl Writer for FileWriter {
             } else {
                 let value = record.value_or_empty();
                 let n_bytes = shared.load.bytes.len() + value.len();
-                let is_full = shared.n_records >= self.config.queue_records
-                    || (shared.n_records > 0 && n_bytes >= self.config.queue_bytes);
+                let is_full = shared.n_records >= self.bounds.queue_records
+                    || (shared.n_records > 0 && n_bytes >= self.bounds.queue_bytes);
                 if is_full || shared.has_ended {
                     break;
                 }
@@ -82,7 +86,7 @@ impl Writer for FileWriter {
             *shared.open.entry(epoch).or_default() += n_taken;
             queue.notify();
         }
-        let taken = self.config.when_full.taken(room, batch.len());
+        let taken = self.bounds.when_full.taken(room, batch.len());
         shared.is_short |= taken < batch.len();
         drop(shared);
         for (index, error) in refused {
@@ -114,14 +118,14 @@ impl Writer for FileWriter {
     }
 }
 
-impl Drop for FileWriter {
+impl Drop for QueueWriter {
     fn drop(&mut self) {
         self.close();
     }
 }
 
-impl fmt::Debug for FileWriter {
+impl fmt::Debug for QueueWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileWriter").field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("QueueWriter").field("target", &self.target).finish_non_exhaustive()
     }
 }
