@@ -15,7 +15,7 @@
 //! | looking at a graph | [`Dataflow::graph`] |
 //! | running | [`run`], [`start`], [`Config`] |
 //! | formats | [`formats`] |
-//! | connectors | [`memory`], [`generator`], `kafka` (feature `kafka`) |
+//! | connectors | [`memory`], [`mod@file`], [`stdio`], [`generator`], `kafka` (feature `kafka`) |
 //! | tests without a broker | [`testing`] |
 //! | a connector of your own | [`source`], [`sink`], [`batch`] |
 
@@ -24,6 +24,8 @@ pub use millstream_engine::{
     RecordStream, Result, Secret, Stream, batch, clock, config, error, flow, format, metrics,
     position, routing, run, runtime, secret, sink, source, stage, start, testing,
 };
+#[cfg(feature = "file")]
+pub use millstream_file as file;
 pub use millstream_formats as formats;
 #[cfg(feature = "generator")]
 pub use millstream_generator as generator;
@@ -32,6 +34,8 @@ pub use millstream_kafka as kafka;
 #[cfg(feature = "memory")]
 pub use millstream_memory as memory;
 pub use millstream_operators as operators;
+#[cfg(feature = "stdio")]
+pub use millstream_stdio as stdio;
 
 /// What most programs need: the graph's types, every operator, the formats.
 pub mod prelude {

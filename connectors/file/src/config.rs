@@ -186,3 +186,35 @@ impl SinkConfig {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readme_lists_every_setter() {
+        let readme = include_str!("../README.md");
+        for code in [include_str!("source.rs"), include_str!("sink.rs")] {
+            let names = code.lines().filter_map(|line| {
+                let name = line.strip_prefix("    pub fn ")?.split('(').next()?;
+                (name.starts_with("with_") || name == "until_end").then_some(name)
+            });
+            for name in names {
+                assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
+            }
+        }
+    }
+
+    #[test]
+    fn sink_that_cannot_work_is_told_before_it_opens() {
+        let roll = Some(Roll::default());
+        let config = SinkConfig { queue_records: 0, roll, ..SinkConfig::new("/tmp/..") };
+        let reports: Vec<_> = config.faults().iter().map(Error::report).collect();
+        insta::assert_snapshot!(reports.join("\n"), @r#"
+        E0201 failed to write to "/tmp/..": it names no file
+        E0201 failed to bound the queue: it must hold at least one record and one byte
+        E0201 failed to roll files: name the bytes or the interval after which the next one starts
+        Both must be more than 0.
+        "#);
+    }
+}

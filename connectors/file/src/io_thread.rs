@@ -2,6 +2,7 @@
 //!
 //! Invariant: a record is confirmed after the sync that followed its write, never before; after the first error nothing is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,13 +19,19 @@ pub(crate) fn start(output: Box<dyn Output>, bounds: &Bounds, queue: Arc<Queue>)
     let run = move || {
         let (unsynced, synced) = (Counts::new(), Instant::now());
         let thread = IoThread { output, sync_interval, queue: &queue, unsynced, synced };
-        queue.end(thread.run());
+        let outcome = catch_unwind(AssertUnwindSafe(|| thread.run()));
+        queue.end(outcome.unwrap_or_else(|_told_by_the_hook| Err(panicked())));
     };
     let thread = thread::Builder::new().name("millstream-output".to_owned()).spawn(run);
     thread.map(drop).map_err(|cause| {
         Error::new(ErrorKind::Unavailable, codes::FILE_UNUSABLE, "start a thread that writes")
             .with_source(cause)
     })
+}
+
+/// Without this a writer whose output panics would wait for it for ever.
+fn panicked() -> Error {
+    Error::new(ErrorKind::Panic, codes::PANIC, "write: the output panicked")
 }
 
 struct IoThread<'a> {

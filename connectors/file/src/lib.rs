@@ -1,4 +1,4 @@
-//! Files.
+#![doc = include_str!("../README.md")]
 
 mod config;
 pub mod divide;

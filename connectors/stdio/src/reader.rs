@@ -3,6 +3,7 @@
 //! Invariant: at most one record that is not whole is kept, of `max_record_bytes` at most and a chunk.
 
 use std::fmt;
+use std::io;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::RecvTimeoutError;
@@ -96,6 +97,9 @@ impl StreamReader {
         let Some(intake) = &self.intake else { return Ok(false) };
         match intake.recv_timeout(wait) {
             Ok(Ok(chunk)) => {
+                if chunk.is_empty() {
+                    self.intake = None;
+                }
                 self.bytes.drain(..std::mem::take(&mut self.at));
                 self.bytes.extend_from_slice(&chunk);
                 Ok(true)
@@ -107,7 +111,8 @@ impl StreamReader {
             Err(RecvTimeoutError::Timeout) => Ok(false),
             Err(RecvTimeoutError::Disconnected) => {
                 self.intake = None;
-                Ok(true)
+                let cause = io::Error::other("the thread that reads it panicked");
+                Err(error::failed("read", self.source.name, cause))
             }
         }
     }

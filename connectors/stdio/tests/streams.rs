@@ -81,6 +81,22 @@ fn input_that_fails_is_no_end() {
     "#);
 }
 
+/// Panics when it is read.
+struct Panicking;
+
+impl Read for Panicking {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        panic!("as the test wants it")
+    }
+}
+
+#[test]
+fn input_that_panics_is_no_end() {
+    let source = stdio::Source::reading("in", || Ok(Box::new(Panicking)));
+    let error = records(&source, one_worker()).expect_err("reading fails");
+    assert!(error.report().contains("panicked"), "{error:?}");
+}
+
 /// Takes everything, or nothing when it is closed.
 #[derive(Clone, Default)]
 struct Pipe {
@@ -140,6 +156,29 @@ fn closed_pipe_is_an_error_of_its_own() {
     The program behind the pipe has ended, as `head` does when it has enough.
     "#);
     assert!(!error.is_retryable());
+}
+
+/// Panics when it is written to.
+struct Broken;
+
+impl Write for Broken {
+    fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        panic!("as the test wants it")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn output_that_panics_stops_the_dataflow() {
+    let flow = Dataflow::new("write", |flow| {
+        let sink = stdio::Sink::writing("broken", || Ok(Box::new(Broken)));
+        flow.source("in", TestSource::new(["one"])).sink("out", sink);
+    });
+    let error = run(&flow, one_worker()).expect_err("writing fails");
+    assert_eq!(error.code(), codes::PANIC);
 }
 
 fn epoch(error: &Error) -> String {
