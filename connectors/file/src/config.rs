@@ -38,6 +38,17 @@ pub enum Start {
     Latest,
 }
 
+/// Where reading ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Nowhere: it waits for more, and follows the file when it is rotated (the default).
+    #[default]
+    Never,
+    /// Where each file ends when it is assigned. A last line without line end is a record.
+    Latest,
+}
+
 /// What to do about a position in a file that is there no more: replaced, or cut off before the position, with no renamed or
 /// copied file beside it that holds what was not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +73,8 @@ pub struct SourceConfig {
     pub format: Format,
     /// Where a file without a position starts. Default: [`Start::Earliest`]. A file that appears later starts at its first record.
     pub start: Start,
-    /// Whether reading ends where each file ended when it was assigned, instead of waiting for more. Default: no.
-    pub until_end: bool,
+    /// Where reading ends. Default: [`End::Never`].
+    pub end: End,
     /// What to do about a position whose file is there no more. Default: [`Expired::Stop`].
     pub expired: Expired,
     /// Bytes of one record at most. Default: 1 MiB. A longer one is an error of kind *bad item*, and is skipped where reading goes on.
@@ -84,7 +95,7 @@ impl SourceConfig {
             paths: vec![path.into()],
             format: Format::default(),
             start: Start::default(),
-            until_end: false,
+            end: End::default(),
             expired: Expired::default(),
             max_record_bytes: 1 << 20,
             max_files: 1000,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use millstream_engine::Result;
 use millstream_engine::source::{Assignment, Found, Partition, PartitionFinder, ResumePosition};
 
-use crate::config::{Expired, SourceConfig, Start};
+use crate::config::{End, Expired, SourceConfig, Start};
 use crate::position::Position;
 use crate::{error, paths, rotation};
 
@@ -91,7 +91,7 @@ impl PartitionFinder for Finder {
         let is_first = self.known.is_empty();
         for path in &self.config.paths {
             let files = paths::expand(path, self.config.max_files)?;
-            let may_come = !self.config.until_end
+            let may_come = self.config.end == End::Never
                 && paths::is_pattern(path)
                 && paths::fixed_folder(path).is_dir();
             if is_first && files.is_empty() && !may_come {

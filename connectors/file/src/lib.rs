@@ -22,7 +22,7 @@ mod target;
 mod url;
 mod writer;
 
-pub use config::{Expired, Format, Roll, SinkConfig, SourceConfig, Start};
+pub use config::{End, Expired, Format, Roll, SinkConfig, SourceConfig, Start};
 pub use millstream_engine::sink::WhenFull;
 pub use sink::Sink;
 pub use source::Source;

@@ -10,7 +10,7 @@ use millstream_engine::source::{
 };
 use millstream_engine::{Error, Result};
 
-use crate::config::{Expired, Format, SourceConfig, Start};
+use crate::config::{End, Expired, Format, SourceConfig, Start};
 use crate::finder::Finder;
 use crate::reader::FileReader;
 
@@ -76,11 +76,17 @@ impl Source {
         self
     }
 
-    /// Ends where each file ends when it is assigned, instead of waiting for more. A last line without line end is a record.
+    /// Where reading ends; [`End::Never`] by default.
     #[must_use]
-    pub fn until_end(mut self) -> Self {
-        self.config.until_end = true;
+    pub fn with_end(mut self, end: End) -> Self {
+        self.config.end = end;
         self
+    }
+
+    /// Ends where each file ends when it is assigned, instead of waiting for more: [`End::Latest`].
+    #[must_use]
+    pub fn until_end(self) -> Self {
+        self.with_end(End::Latest)
     }
 
     /// Bytes of one record at most; 1 MiB by default.
@@ -116,7 +122,7 @@ impl millstream_engine::source::Source for Source {
             ordered: true,
             acknowledges: Acknowledges::Cumulatively,
             redelivers: false,
-            bounded: self.config.until_end,
+            bounded: self.config.end != End::Never,
         }
     }
 

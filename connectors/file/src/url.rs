@@ -16,7 +16,7 @@ impl Source {
     /// |---|---|---|
     /// | `format` | `lines`, `jsonl`, `csv` | [`Source::with_format`] |
     /// | `start` | `earliest`, `latest` | [`Source::with_start`] |
-    /// | `until_end` | `true`, `false` | [`Source::until_end`] |
+    /// | `end` | `never`, `latest` | [`Source::with_end`] |
     /// | `expired` | `stop`, `earliest`, `latest` | [`Source::with_expired`] |
     /// | `max_record_bytes` | a size | [`Source::with_max_record_bytes`] |
     /// | `max_files` | a number | [`Source::with_max_files`] |
@@ -29,7 +29,7 @@ impl Source {
     /// ```
     /// use millstream_file::{Format, Source};
     ///
-    /// let rows = Source::from_url(&"file:///tmp/in.csv?format=csv&until_end".parse()?)?;
+    /// let rows = Source::from_url(&"file:///tmp/in.csv?format=csv&end=latest".parse()?)?;
     /// let same = Source::new("/tmp/in.csv").with_format(Format::Csv).until_end();
     /// assert_eq!(format!("{rows:?}"), format!("{same:?}"));
     /// # Ok::<_, millstream_engine::Error>(())
@@ -39,7 +39,7 @@ impl Source {
         let config = SourceConfig {
             format: fields.choice("format").unwrap_or(new.format),
             start: fields.choice("start").unwrap_or(new.start),
-            until_end: fields.flag("until_end").unwrap_or(new.until_end),
+            end: fields.choice("end").unwrap_or(new.end),
             expired: fields.choice("expired").unwrap_or(new.expired),
             max_record_bytes: fields.bytes("max_record_bytes").unwrap_or(new.max_record_bytes),
             max_files: fields.number("max_files").unwrap_or(new.max_files),
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn url_sets_what_setters_set() {
         let source = Source::from_url(&url(
-            "file:/a?format=jsonl&start=latest&until_end=true&expired=earliest&max_record_bytes=1KiB&max_files=7&poll_interval=5ms",
+            "file:/a?format=jsonl&start=latest&end=latest&expired=earliest&max_record_bytes=1KiB&max_files=7&poll_interval=5ms",
         ));
         let same = Source::new("/a")
             .with_format(Format::JsonLines)
@@ -149,11 +149,11 @@ mod tests {
     #[test]
     fn each_wrong_field_is_told() {
         let source = Source::from_url(&url(
-            "file://tmp/a?format=x&start=x&until_end=x&expired=x&max_record_bytes=x&max_files=x&poll_interval=x&pol=x",
+            "file://tmp/a?format=x&start=x&end=x&expired=x&max_record_bytes=x&max_files=x&poll_interval=x&pol=x",
         ));
         insta::assert_snapshot!(source.unwrap_err().report(), @r#"
-        E0201 failed to use the URL file://tmp/a?format=…&start=…&until_end=…&expired=…&max_record_bytes=…&max_files=…&poll_interval=…&pol=…: a file has no address; write file:///PATH, with three slashes, or file:PATH; "format" is not one of lines, jsonl, csv; "start" is not one of earliest, latest; "until_end" is not true or false; "expired" is not one of stop, earliest, latest; "max_record_bytes" is not a size such as 32MiB; "max_files" is not a valid number; "poll_interval" is not a duration such as 10ms or 30s; there is no field "pol" (did you mean "poll_interval"?)
-        Its fields are format, start, until_end, expired, max_record_bytes, max_files, poll_interval.
+        E0201 failed to use the URL file://tmp/a?format=…&start=…&end=…&expired=…&max_record_bytes=…&max_files=…&poll_interval=…&pol=…: a file has no address; write file:///PATH, with three slashes, or file:PATH; "format" is not one of lines, jsonl, csv; "start" is not one of earliest, latest; "end" is not one of never, latest; "expired" is not one of stop, earliest, latest; "max_record_bytes" is not a size such as 32MiB; "max_files" is not a valid number; "poll_interval" is not a duration such as 10ms or 30s; there is no field "pol" (did you mean "poll_interval"?)
+        Its fields are format, start, end, expired, max_record_bytes, max_files, poll_interval.
         "#);
         let sink = Sink::from_url(&url(
             "file:a?format=x&roll_bytes=x&roll_interval=x&sync_interval=x&queue_records=x&queue_bytes=x&when_full=x&roll=x",
