@@ -66,6 +66,12 @@ fn suggestion(pattern: &Path) -> Option<String> {
     Some(folder.join(best).display().to_string())
 }
 
+/// Positions and records name their file as text.
+pub(crate) fn not_text(path: &Path) -> Error {
+    let what = format!("read {}: its name is not UTF-8", path.display());
+    Error::config(what).with_hint("Rename it, or name files that leave it out.")
+}
+
 pub(crate) fn too_many_files(pattern: &Path, max_files: usize) -> Error {
     let what = format!("read {}: it matches more than {max_files} files", pattern.display());
     Error::config(what).with_hint("Name fewer files, or raise `with_max_files`.")

@@ -19,13 +19,13 @@ use crate::{error, paths, rotation};
 #[derive(Debug)]
 pub(crate) struct Finder {
     config: SourceConfig,
-    /// Files found before: one that is away for a moment, while it is rotated, is not forgotten.
-    known: BTreeSet<PathBuf>,
+    /// A path that names no file is a fault the first time only: while it is rotated, a file may be away for a moment.
+    is_first: bool,
 }
 
 impl Finder {
     pub(crate) fn new(config: SourceConfig) -> Self {
-        Self { config, known: BTreeSet::new() }
+        Self { config, is_first: true }
     }
 
     fn resolve_one(
@@ -88,22 +88,26 @@ fn after_the_last_line(file: &File, max_bytes: usize) -> io::Result<u64> {
 
 impl PartitionFinder for Finder {
     fn find(&mut self) -> Result<Vec<Partition>> {
-        let is_first = self.known.is_empty();
+        let mut found = BTreeSet::new();
         for path in &self.config.paths {
             let files = paths::expand(path, self.config.max_files)?;
             let may_come = self.config.end == End::Never
                 && paths::is_pattern(path)
                 && paths::fixed_folder(path).is_dir();
-            if is_first && files.is_empty() && !may_come {
+            if self.is_first && files.is_empty() && !may_come {
                 return Err(error::not_found(path));
             }
-            self.known.extend(files);
-            if self.known.len() > self.config.max_files {
+            found.extend(files);
+            if found.len() > self.config.max_files {
                 return Err(error::too_many_files(path, self.config.max_files));
             }
         }
-        let names = self.known.iter().filter_map(|path| path.to_str());
-        Ok(names.map(|name| Partition::new(name, 0)).collect())
+        self.is_first = false;
+        let partition = |path: &PathBuf| match path.to_str() {
+            Some(name) => Ok(Partition::new(name, 0)),
+            None => Err(error::not_text(path)),
+        };
+        found.iter().map(partition).collect()
     }
 
     fn resolve(

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -196,10 +196,7 @@ impl Lane {
             Ok(Next::Truncated) => self.go_on_in_a_copy(),
             Err(cause) => Err(cause),
         };
-        outcome.map_err(|cause| {
-            self.has_ended = true;
-            self.failed(cause)
-        })
+        outcome.map_err(|cause| self.rest(cause))
     }
 
     fn next(&mut self) -> io::Result<Next> {
@@ -233,7 +230,7 @@ impl Lane {
         let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound);
         let n_read =
             file.map_err(io::Error::from).and_then(|file| file.read_at(buffer, self.offset));
-        let n_read = n_read.map_err(|cause| self.failed(cause))?;
+        let n_read = n_read.map_err(|cause| self.rest(cause))?;
         let bytes = &buffer[..n_read];
         let is_all = n_read as u64 == n_bytes;
         if self.skips {
@@ -305,6 +302,11 @@ impl Lane {
         let next = rotation::after(&self.path, file, &self.done)?;
         match next {
             None if self.end != End::Never => Ok(Step::End),
+            // It was deleted: kept open, it would hold its place on the disk for ever.
+            None if metadata.nlink() == 0 => {
+                self.file = None;
+                Ok(Step::Wait)
+            }
             Some(next) if self.is_complete => self.go_to(next),
             // An empty one may have been made before the program that writes has let go of this one.
             Some(next) if next.metadata()?.len() > 0 => {
@@ -377,6 +379,12 @@ impl Lane {
 
     fn too_long(&self, offset: u64) -> millstream_engine::Error {
         error::record_too_long(&self.partition.topic, offset, self.max_record_bytes)
+    }
+
+    /// The lane cannot go on: it is told once.
+    fn rest(&mut self, cause: io::Error) -> millstream_engine::Error {
+        self.has_ended = true;
+        self.failed(cause)
     }
 
     fn failed(&self, cause: io::Error) -> millstream_engine::Error {

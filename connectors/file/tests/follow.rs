@@ -201,3 +201,17 @@ fn last_line_needs_no_end_where_reading_ends() {
     add(&path, "\nthree\n");
     assert_eq!(reading.all(), ["one", "two"], "where it ended when it was assigned");
 }
+
+#[test]
+fn deleted_file_is_read_anew_when_it_comes_back() {
+    let folder = folder();
+    let path = write(&folder, "a.log", "1\n");
+    let mut reading = Reading::open(&Source::new(&path));
+    assert_eq!(reading.take(1), ["1"]);
+    add(&path, "2\n");
+    fs::remove_file(&path).expect("it is there");
+    assert_eq!(reading.take(1), ["2"], "what was written before is there");
+    assert_eq!(reading.rest(), [""; 0]);
+    add(&path, "3\n");
+    assert_eq!(reading.take(1), ["3"]);
+}

@@ -2,10 +2,12 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use millstream_engine::error::codes;
-use millstream_engine::source::Source as _;
+use millstream_engine::source::{Partition, Source as _};
 use millstream_engine::testing::TestSink;
 use millstream_engine::{Config, Dataflow, ErrorKind, run};
 use millstream_file::{Format, Source};
@@ -72,6 +74,34 @@ fn path_of_no_file_names_the_nearest() {
     Did you mean FOLDER/orders.log?
     E0110 failed to find a file to read: there is none at FOLDER/*.csv
     Check the path.
+    ");
+}
+
+#[test]
+fn files_come_and_go_under_a_pattern() {
+    let folder = folder();
+    let source = Source::new(folder.path().join("*.log")).with_max_files(1);
+    let mut finder = source.finder(&open_context()).expect("the folder is there");
+    let names =
+        |found: Vec<Partition>| found.iter().map(|p| p.topic.to_string()).collect::<Vec<_>>();
+    assert_eq!(names(finder.find().expect("files may come")), [""; 0]);
+    for name in ["a.log", "b.log"] {
+        let path = write(&folder, name, "");
+        assert_eq!(names(finder.find().expect("one file")), [path.display().to_string()]);
+        std::fs::remove_file(&path).expect("it is there");
+    }
+}
+
+#[test]
+fn name_that_is_no_text_is_told() {
+    let folder = folder();
+    let path = folder.path().join(OsStr::from_bytes(b"\xff.log"));
+    std::fs::write(&path, "1\n").expect("any name");
+    let found = Source::new(path).finder(&open_context()).and_then(|mut finder| finder.find());
+    let report = found.expect_err("positions are text").report();
+    insta::assert_snapshot!(report.replace(&folder.path().display().to_string(), "FOLDER"), @"
+    E0201 failed to read FOLDER/�.log: its name is not UTF-8
+    Rename it, or name files that leave it out.
     ");
 }
 
