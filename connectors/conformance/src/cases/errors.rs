@@ -20,7 +20,7 @@ use super::reading::records_of_all_kinds;
 use super::{needs, sink_of, source_of};
 use crate::reading::{Limits, Reading, number, numbered, numbers, numbers_of};
 use crate::run::Skipped;
-use crate::subject::Subject;
+use crate::subject::{SourceSetup, Subject};
 use crate::writing::batch_of;
 
 /// A record that does not decode leaves with its bytes, where it came from, the reason, and how often it was tried.
@@ -37,10 +37,8 @@ pub fn error_carries_bytes_and_origin(subject: &dyn Subject) -> Result<(), Skipp
     subject.produce(&topic, 1, std::slice::from_ref(&bad));
     subject.produce(&topic, 0, &numbered(3..6));
     let sources = Parts::new(1, || source_of(subject, &topic, &bounded()))?;
-    let source = source_of(subject, &topic, &bounded())?;
-    let (topic, partition) = subject.place(&topic, 1);
-    let position = position_of(subject, &*source, b"x");
-    let connector = source.connector();
+    let again = SourceSetup { group: "again".to_owned(), ..bounded() };
+    let source = source_of(subject, &topic, &again)?;
     let (send, errors) = channel();
     let flow = Dataflow::new("conformance", move |flow| {
         let send = send.clone();
@@ -55,7 +53,9 @@ pub fn error_carries_bytes_and_origin(subject: &dyn Subject) -> Result<(), Skipp
     assert_eq!(record.headers, bad.headers, "an error carries its headers");
     let origin = record.origin.as_ref().expect("an error names where its record came from");
     let place = (&*origin.connector, &*origin.topic, origin.partition, record.position);
-    let expected = (connector, &*topic, partition, position);
+    let (topic, partition) = subject.place(&topic, 1);
+    let position = position_of(subject, &*source, b"x");
+    let expected = (source.connector(), &*topic, partition, position);
     assert_eq!(place, expected, "an error names where its record came from");
     let said = (&*error.dataflow, &*error.step, &*error.code, &*error.error, error.attempts);
     assert_eq!(said, ("conformance", "parse", "E0303", "not a number", 1), "an error says why");
