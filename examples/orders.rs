@@ -2,10 +2,15 @@
 //!
 //! Run it: `cargo run --release --example orders`
 //! On a real broker: `cargo run --release --features kafka --example orders -- --kafka 127.0.0.1:9092`
-//! Expected: 20,000 orders read, 19,400 good, 600 set aside, a total per country.
 //!
 //! ci:
 //! ci: --kafka {kafka}
+//! ```text
+//! DE: 4000 orders, 1999140.00
+//! …
+//! 20000 orders read, 19400 good, 600 set aside with their reasons.
+//! …
+//! ```
 
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 
@@ -13,7 +18,7 @@ mod support;
 
 use millstream::prelude::*;
 use serde::{Deserialize, Serialize};
-use support::{Place, Totals};
+use support::{Place, Totals, orders, records};
 
 #[derive(Deserialize, Serialize)]
 struct Order {
@@ -42,13 +47,13 @@ fn score(order: Order) -> Order {
     Order { fraud_score: large + far, ..order }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let place = Place::from_args()?;
-    place.create_topics(&["orders", "orders.good", "orders.rejected"])?;
-    place.fill("orders", support::orders(20_000))?;
-    let totals = Totals::default();
+fn main() -> millstream::Result<()> {
+    let (place, count) = Place::from_args(20_000)?;
+    place.create_topics(&["orders", "orders.good", "orders.rejected"], 4)?;
+    place.fill("orders", orders(count))?;
 
-    let (at, sums) = (place.clone(), totals.clone());
+    let (at, totals) = (place.clone(), Totals::default());
+    let sums = totals.clone();
     let flow = Dataflow::new("orders-app", move |flow| {
         let sums = sums.clone();
         let (good, rejected) = flow
@@ -69,9 +74,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (country, (n, cents)) in totals.take() {
         println!("{country}: {n} orders, {}.{:02}", cents / 100, cents % 100);
     }
-    let [read, good, rejected] =
-        ["orders", "good", "rejected"].map(|step| support::records(&counted, step));
-    println!("{read} orders read, {good} good, {rejected} set aside with their reasons.");
+    let [read, good, bad] = ["orders", "good", "rejected"].map(|step| records(&counted, step));
+    println!("{read} orders read, {good} good, {bad} set aside with their reasons.");
     println!("{}", place.how_to_look("orders.rejected"));
     println!("Next: MILLSTREAM_WORKERS=2, or change `validate`, or read examples/orders.rs.");
     Ok(())

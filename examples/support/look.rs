@@ -1,0 +1,36 @@
+//! How people can look at what an example has written.
+
+use millstream::batch::OwnedRecord;
+
+use super::place::Place;
+
+impl Place {
+    /// One line about `topic`: its first record, or the command that shows it.
+    pub(crate) fn how_to_look(&self, topic: &str) -> String {
+        match self {
+            Self::Memory(broker) => {
+                let first =
+                    broker.records(topic).ok().and_then(|records| records.into_iter().next());
+                first.map_or_else(
+                    || format!("{topic} is empty"),
+                    |record| format!("First record of {topic}: {}", show(&record)),
+                )
+            }
+            #[cfg(feature = "kafka")]
+            Self::Kafka(address) => {
+                format!("Look at it: kcat -b {address} -C -t {topic} -e -f '%h %s\\n' | head -1")
+            }
+        }
+    }
+}
+
+fn show(record: &OwnedRecord) -> String {
+    let headers: Vec<String> = record
+        .headers
+        .iter()
+        .map(|(name, value)| {
+            format!("{name}={}", String::from_utf8_lossy(value.as_deref().unwrap_or_default()))
+        })
+        .collect();
+    format!("{} [{}]", record.text().unwrap_or("(bytes)"), headers.join(", "))
+}
