@@ -32,13 +32,11 @@ struct Order {
 
 /// An order that makes no sense is an error: it leaves with its bytes and this reason.
 fn validate(order: Order) -> Result<Order, String> {
-    if order.cents <= 0 {
-        return Err(format!("order {} costs nothing", order.id));
+    match order.id {
+        id if order.cents <= 0 => Err(format!("order {id} costs nothing")),
+        id if order.customer.is_empty() => Err(format!("order {id} is nobody's")),
+        _ => Ok(order),
     }
-    if order.customer.is_empty() {
-        return Err(format!("order {} is nobody's", order.id));
-    }
-    Ok(order)
 }
 
 fn score(order: Order) -> Order {

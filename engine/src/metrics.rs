@@ -9,6 +9,9 @@ use serde::Serialize;
 /// The value of a held epoch that means: holds nothing.
 const HOLDS_NOTHING: u64 = u64::MAX;
 
+/// The value of a lag that means: nobody knows.
+const UNKNOWN: u64 = u64::MAX;
+
 /// The counters of one step on one worker.
 #[derive(Debug)]
 pub(crate) struct StepCounters {
@@ -21,6 +24,7 @@ pub(crate) struct StepCounters {
     busy_nanos: AtomicU64,
     held_epoch: AtomicU64,
     in_flight_bytes: AtomicU64,
+    lag: AtomicU64,
 }
 
 impl StepCounters {
@@ -44,6 +48,7 @@ impl StepCounters {
 
     fn snapshot(&self) -> StepSnapshot {
         let held = self.held_epoch.load(Ordering::Relaxed);
+        let lag = self.lag.load(Ordering::Relaxed);
         StepSnapshot {
             name: self.name.clone(),
             kind: self.kind,
@@ -54,6 +59,7 @@ impl StepCounters {
             busy: Duration::from_nanos(self.busy_nanos.load(Ordering::Relaxed)),
             held_epoch: (held != HOLDS_NOTHING).then_some(held),
             in_flight_bytes: self.in_flight_bytes.load(Ordering::Relaxed),
+            lag: (lag != UNKNOWN).then_some(lag),
         }
     }
 }
@@ -132,9 +138,18 @@ impl Metrics {
             busy_nanos: AtomicU64::new(0),
             held_epoch: AtomicU64::new(HOLDS_NOTHING),
             in_flight_bytes: AtomicU64::new(0),
+            lag: AtomicU64::new(UNKNOWN),
         });
         self.steps.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counters));
         counters
+    }
+
+    /// Says what the reader of a source on one worker knows of its lag.
+    pub(crate) fn set_lag(&self, source: &str, worker: usize, lag: Option<u64>) {
+        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(step) = steps.iter().find(|step| step.worker == worker && step.name == source) {
+            step.lag.store(lag.unwrap_or(UNKNOWN), Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn durable(&self, micros: u64, n_records: u64) {
@@ -170,6 +185,7 @@ impl Snapshot {
             sum.errors += step.errors;
             sum.busy += step.busy;
             sum.in_flight_bytes += step.in_flight_bytes;
+            sum.lag = sum.lag.zip(step.lag).map(|(one, other)| one + other);
             sum.held_epoch = [sum.held_epoch, step.held_epoch].into_iter().flatten().min();
         }
         Some(sum)
@@ -206,6 +222,9 @@ pub struct StepSnapshot {
     pub held_epoch: Option<u64>,
     /// Bytes in flight (source) or queued (sink).
     pub in_flight_bytes: u64,
+    /// Source: records that the other side has and that were not read yet, looked at every `commit_interval`; `None` where the
+    /// connector does not know, and in other steps.
+    pub lag: Option<u64>,
 }
 
 /// Latency from ingest to durable, upper bounds within 25 %.
@@ -236,6 +255,20 @@ mod tests {
         assert!((500..=625).contains(&latency.p50.as_micros()), "{latency:?}");
         assert!((990..=1000).contains(&latency.p99.as_micros()), "{latency:?}");
         assert_eq!(latency.max.as_micros(), 1000);
+    }
+
+    #[test]
+    fn lag_of_a_step_needs_that_of_every_worker() {
+        let metrics = Metrics::default();
+        metrics.step("in", "source", 0);
+        metrics.step("in", "source", 1);
+        let lag = || metrics.snapshot().step("in").and_then(|step| step.lag);
+        metrics.set_lag("in", 0, Some(3));
+        assert_eq!(lag(), None);
+        metrics.set_lag("in", 1, Some(4));
+        assert_eq!(lag(), Some(7));
+        metrics.set_lag("in", 0, None);
+        assert_eq!(lag(), None);
     }
 
     #[test]

@@ -32,5 +32,6 @@ fn show(record: &OwnedRecord) -> String {
             format!("{name}={}", String::from_utf8_lossy(value.as_deref().unwrap_or_default()))
         })
         .collect();
-    format!("{} [{}]", record.text().unwrap_or("(bytes)"), headers.join(", "))
+    let text = record.text().unwrap_or("(bytes)");
+    if headers.is_empty() { text.to_owned() } else { format!("{text} [{}]", headers.join(", ")) }
 }

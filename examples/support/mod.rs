@@ -4,6 +4,7 @@
 mod args;
 mod counted;
 mod fast;
+mod feed;
 mod fill;
 mod look;
 mod orders;
@@ -13,12 +14,14 @@ mod readings;
 mod routed;
 mod speed;
 mod totals;
+mod wanted;
 
 pub(crate) use args::Args;
-pub(crate) use counted::records;
+pub(crate) use counted::{records, table};
 pub(crate) use orders::orders;
 pub(crate) use place::Place;
 pub(crate) use read_back::{key, reason};
 pub(crate) use readings::readings;
 pub(crate) use speed::Speed;
 pub(crate) use totals::Totals;
+pub(crate) use wanted::Wanted;

@@ -89,9 +89,11 @@ pub(crate) struct LocalFeed {
     pub(crate) reader: Box<dyn Reader>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) name: Arc<str>,
+    worker: usize,
     spare: Vec<RecordBatch>,
     unconfirmed: u64,
     confirmed_at: u64,
+    lag_at: u64,
     stopped: bool,
 }
 
@@ -123,14 +125,21 @@ impl Control {
 }
 
 impl LocalFeed {
-    pub(crate) fn new(reader: Box<dyn Reader>, shared: Arc<Shared>, name: Arc<str>) -> Self {
+    pub(crate) fn new(
+        reader: Box<dyn Reader>,
+        shared: Arc<Shared>,
+        name: Arc<str>,
+        worker: usize,
+    ) -> Self {
         Self {
             reader,
             shared,
             name,
+            worker,
             spare: Vec::new(),
             unconfirmed: 0,
             confirmed_at: 0,
+            lag_at: 0,
             stopped: false,
         }
     }
@@ -150,6 +159,15 @@ impl LocalFeed {
                 self.stopped = true;
                 Ok(Next::End)
             }
+        }
+    }
+
+    /// Says the lag on the interval.
+    fn tell_lag(&mut self) {
+        let clock = self.shared.clock.micros();
+        if clock.saturating_sub(self.lag_at) >= interval_micros(&self.shared) {
+            self.lag_at = clock;
+            self.shared.metrics.set_lag(&self.name, self.worker, self.reader.lag());
         }
     }
 
@@ -236,10 +254,13 @@ impl Feed {
         }
     }
 
-    /// Lets a reader on this thread confirm; one with a thread does so by itself.
+    /// Lets a reader on this thread confirm and say its lag; one with a thread does so by itself.
     pub(crate) fn tick(&mut self) -> Result<()> {
         match self {
-            Self::Here(feed) => feed.confirm(false),
+            Self::Here(feed) => {
+                feed.tell_lag();
+                feed.confirm(false)
+            }
             Self::Thread(_) => Ok(()),
         }
     }

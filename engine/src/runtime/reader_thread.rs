@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 pub(crate) struct ReaderThread {
     pub(crate) shared: Arc<Shared>,
     pub(crate) name: Arc<str>,
+    pub(crate) worker: usize,
     pub(crate) wake: Wake,
     pub(crate) end: ReaderEnd,
     pub(crate) on_failure: OnFailure,
@@ -227,6 +228,7 @@ impl ReaderThread {
 
     fn confirm(&self, reader: &mut dyn Reader, confirmer: &mut Confirmer) {
         confirmer.last = Instant::now();
+        self.shared.metrics.set_lag(&self.name, self.worker, reader.lag());
         let durable = self.end.control.confirmed.load(Ordering::Acquire);
         let n_batches = durable - confirmer.seen;
         if n_batches == 0 || !self.shared.gate_is_open() {
@@ -273,6 +275,7 @@ mod tests {
         let thread = ReaderThread {
             shared: Arc::clone(&shared),
             name: "in".into(),
+            worker: 0,
             wake: Wake::new(|| ()),
             end,
             on_failure: OnFailure::Stop,

@@ -126,6 +126,7 @@ impl WorkerFlow {
                 reader,
                 Arc::clone(&self.shared),
                 slot.name,
+                self.index,
             ))));
         }
         let (feed, end) =
@@ -135,6 +136,7 @@ impl WorkerFlow {
         let thread = ReaderThread {
             shared: Arc::clone(&self.shared),
             name: slot.name,
+            worker: self.index,
             wake,
             end,
             on_failure,

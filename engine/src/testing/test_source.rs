@@ -248,6 +248,16 @@ impl Reader for ListReader {
         Ok(())
     }
 
+    /// Entries not read yet, marks among them.
+    fn lag(&self) -> Option<u64> {
+        let state = self.source.lock();
+        let left = |reading: &Reading| {
+            let list = state.lists.get(usize::try_from(reading.index).ok()?)?;
+            Some((list.len() as u64).saturating_sub(reading.at))
+        };
+        self.partitions.iter().map(left).sum()
+    }
+
     fn close(&mut self, _deadline: Duration) -> Result<()> {
         Ok(())
     }
