@@ -12,7 +12,7 @@
 //! initech   2500     2500          0
 //! nobody    2500        0       2500
 //! Those set aside are in tenants.unknown, and say why:
-//! E0116 route a record to "tenants.nobody": the sink may write the 3 topics of its list
+//! E0116 failed to route a record to "tenants.nobody": the sink may write the 3 topics of its list
 //! Next: add "nobody" to TENANTS, then read docs/guide/three-styles.md.
 //! ```
 

@@ -53,6 +53,10 @@ pub mod prelude {
 #[doc = include_str!("../docs/guide/error-streams.md")]
 #[doc = include_str!("../docs/guide/full-queues.md")]
 #[doc = include_str!("../docs/guide/writing-a-connector.md")]
+#[doc = include_str!("../docs/guide/first-ten-minutes.md")]
+#[doc = include_str!("../docs/guide/three-styles.md")]
+#[doc = include_str!("../docs/guide/delivery.md")]
+#[doc = include_str!("../docs/guide/tuning.md")]
 mod guide {}
 
 /// Allocations of the whole program through mimalloc: feature `mimalloc`.
