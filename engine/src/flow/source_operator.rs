@@ -21,6 +21,7 @@ use super::ledger::Ledger;
 use super::ports::{OkCapability, OperatorContext, Ports};
 use crate::batch::{Origin, OwnedRecord, RecordBatch};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::StepCounters;
 use crate::runtime::{Feed, Next, OnFailure, Shared, Stop, Wake};
 use crate::source::Source;
 use crate::stage::{Output, StepId, catch};
@@ -39,6 +40,7 @@ pub(crate) struct SourceState {
     /// Set when readers open.
     pub(crate) feed: Option<Feed>,
     pub(crate) ledger: Ledger,
+    counters: Arc<StepCounters>,
     activator: Activator,
     blocked: bool,
     ended: bool,
@@ -71,8 +73,12 @@ impl SourceState {
         written: impl Fn(u64) -> bool,
         durable: impl Fn(u64) -> bool,
     ) {
-        if self.ledger.release_written(written) && std::mem::take(&mut self.blocked) {
-            self.activate();
+        if self.ledger.release_written(written) {
+            // The operator of a source that has ended does not run again, and would leave its last figure standing.
+            self.counters.in_flight(self.ledger.held());
+            if std::mem::take(&mut self.blocked) {
+                self.activate();
+            }
         }
         while let Some(interval) = self.ledger.next_durable(&durable) {
             if !shared.gate_is_open() {
@@ -141,7 +147,8 @@ pub(crate) fn install_source<'s, O: Output>(
     let mut builder = OperatorBuilder::new(source.name.to_string(), flow.scope);
     let (ok, oks) = builder.new_output::<O>();
     let (errors, error_streams) = ErrorOutputs::add(&mut builder, &wiring.errors);
-    let state = register(source, flow, builder.operator_info().address);
+    let counters = Arc::clone(&cx.counters);
+    let state = register(source, flow, counters, builder.operator_info().address);
     let on_failure = source.on_failure;
     builder.build_reschedule(move |capabilities| {
         let build = Rc::clone(&cx.build);
@@ -161,7 +168,12 @@ pub(crate) fn install_source<'s, O: Output>(
     Outputs { ok: oks, errors: error_streams }
 }
 
-fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<RefCell<SourceState>> {
+fn register(
+    source: &SourceRef,
+    flow: &Flow<'_>,
+    counters: Arc<StepCounters>,
+    address: Rc<[usize]>,
+) -> Rc<RefCell<SourceState>> {
     let wake = flow.wake_for(&address);
     let state = Rc::new(RefCell::new(SourceState {
         name: Arc::clone(&source.name),
@@ -169,6 +181,7 @@ fn register(source: &SourceRef, flow: &Flow<'_>, address: Rc<[usize]>) -> Rc<Ref
         wake,
         feed: None,
         ledger: Ledger::new(flow.build.shared.config.in_flight_bytes),
+        counters,
         activator: flow.scope.activator_for(address),
         blocked: false,
         ended: false,
@@ -231,7 +244,7 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         }
         state.ended = self.capabilities.is_empty();
         self.cx.counters.holds(self.capabilities.first().map(|c| *c.time()));
-        self.cx.counters.in_flight(state.ledger.held());
+        state.counters.in_flight(state.ledger.held());
         !self.capabilities.is_empty()
     }
 

@@ -1,4 +1,4 @@
-//! A running dataflow says how far behind it is.
+//! A dataflow says how far behind it is, and how much is under way.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,8 @@ use millstream::prelude::*;
 
 const N_RECORDS: u64 = 2_000;
 
-#[test]
-fn lag_falls_to_zero_as_the_sink_takes_records() {
+/// A broker with `N_RECORDS` records in the topic `in`, and nothing in `out`.
+fn filled() -> Broker {
     let broker = Broker::new();
     for topic in ["in", "out"] {
         broker.create_topic(topic, 2).expect("a new topic");
@@ -17,6 +17,24 @@ fn lag_falls_to_zero_as_the_sink_takes_records() {
     for n in 0..N_RECORDS {
         producer.send_keyed(n.to_string(), "a reading of some bytes").expect("there is room");
     }
+    broker
+}
+
+#[test]
+fn nothing_is_in_flight_when_all_has_ended() {
+    let topics = filled();
+    let flow = Dataflow::new("ended", move |flow| {
+        flow.source("in", Source::new(&topics, "in").until_end())
+            .sink("out", Sink::new(&topics, "out"));
+    });
+    let counted = millstream::run(&flow, Config::default()).expect("it ends by itself");
+    let seen = counted.step("in").map(|step| (step.records, step.in_flight_bytes));
+    assert_eq!(seen, Some((N_RECORDS, 0)));
+}
+
+#[test]
+fn lag_falls_to_zero_as_the_sink_takes_records() {
+    let broker = filled();
     let faults = broker.faults("out").expect("it exists");
     faults.freeze();
 
