@@ -8,7 +8,7 @@
 //! ```text
 //! 100000 readings in … by … worker(s): … a second, …s of processor time each
 //! 1000 of them are anomalies; all are in devices.flagged.
-//! Larger: --count 5000000, and --release if it is not. Next: read docs/guide/tuning.md.
+//! Larger: --count 2000000, and --release if it is not. Next: read docs/guide/tuning.md.
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
@@ -62,7 +62,7 @@ fn main() -> millstream::Result<()> {
     let n_anomalies = anomalies.take().values().map(|(n, _)| n).sum::<u64>();
     println!("{n_anomalies} of them are anomalies; all are in devices.flagged.");
     println!(
-        "Larger: --count 5000000, and --release if it is not. Next: read docs/guide/tuning.md."
+        "Larger: --count 2000000, and --release if it is not. Next: read docs/guide/tuning.md."
     );
     Ok(())
 }
