@@ -15,14 +15,18 @@
 //! | looking at a graph | [`Dataflow::graph`] |
 //! | running | [`run`], [`start`], [`Config`] |
 //! | formats | [`formats`] |
-//! | connectors | [`memory`], [`mod@file`], [`stdio`], [`generator`], `kafka` (feature `kafka`) |
+//! | connectors | [`memory`], [`mod@file`], [`generator`], [`stdio`], `kafka` (feature `kafka`) |
 //! | tests without a broker | [`testing`] |
+//! | connectors by URL, copying | [`registry`], [`copy`], [`url`] |
 //! | a connector of your own | [`source`], [`sink`], [`batch`] |
+
+pub mod copy;
+pub mod registry;
 
 pub use millstream_engine::{
     BoxError, Config, Dataflow, DeadLetter, Error, ErrorKind, ErrorRecord, Flow, Handle, Preset,
     RecordStream, Result, Secret, Stream, batch, clock, config, error, flow, format, metrics,
-    position, routing, run, runtime, secret, sink, source, stage, start, testing,
+    position, routing, run, runtime, secret, sink, source, stage, start, testing, url,
 };
 #[cfg(feature = "file")]
 pub use millstream_file as file;

@@ -9,10 +9,12 @@ use millstream_engine::sink::{
     Sink as SinkContract, SinkCapabilities, WhenFull, Writer as WriterContract, WriterContext,
 };
 use millstream_engine::source::OpenContext;
+use millstream_engine::url::ConnectorUrl;
 
 use crate::config::{Compression, Partitioner, Security, SinkConfig};
 use crate::consumer::Consumer;
 use crate::router::Router;
+use crate::source::CONNECTOR;
 use crate::writer::Writer;
 
 /// Writes records to a Kafka topic.
@@ -80,6 +82,27 @@ impl Sink {
     /// Writes as `config` says.
     pub fn from_config(config: SinkConfig) -> Self {
         Self { config }
+    }
+
+    /// Writes as a URL says: its address names the brokers, its path the topic, its fields settings by the names of [`SinkConfig`],
+    /// as in [`Source::from_url`](crate::Source::from_url).
+    ///
+    /// Where the topic ends in `*`, or the field `topics` names some, records go to the topics that they say;
+    /// [`TopicPolicy::from_url`] has the fields.
+    ///
+    /// # Errors
+    /// *Config*, with every field that is unknown or wrong at once.
+    ///
+    /// # Examples
+    /// ```
+    /// use millstream_kafka::{Compression, Sink};
+    ///
+    /// let good = Sink::from_url(&"kafka://h:9092/orders.good?compression=lz4".parse()?)?;
+    /// assert_eq!(good, Sink::new("h:9092", "orders.good").with_compression(Compression::Lz4));
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
+    pub fn from_url(url: &ConnectorUrl) -> Result<Self> {
+        SinkConfig::from_url(url).map(Self::from_config)
     }
 
     /// Sets what `preset` sets; what is set by hand comes after it. [`Preset`] lists the fields.
@@ -201,7 +224,7 @@ impl Sink {
 
 impl SinkContract for Sink {
     fn connector(&self) -> &'static str {
-        "kafka"
+        CONNECTOR
     }
 
     fn target(&self) -> String {

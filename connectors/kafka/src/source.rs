@@ -8,11 +8,15 @@ use millstream_engine::source::{
     Acknowledges, OpenContext, Partition, PartitionFinder, Reader as ReaderContract, ReaderContext,
     Source as SourceContract, SourceCapabilities,
 };
+use millstream_engine::url::ConnectorUrl;
 
 use crate::config::{End, Expired, Isolation, Security, SourceConfig, Start};
 use crate::consumer::Consumer;
 use crate::finder::Finder;
 use crate::reader::Reader;
+
+/// The connector's name.
+pub(crate) const CONNECTOR: &str = "kafka";
 
 /// Reads records from Kafka topics.
 ///
@@ -75,6 +79,29 @@ impl Source {
     /// Reads as `config` says.
     pub fn from_config(config: SourceConfig) -> Self {
         Self { config }
+    }
+
+    /// Reads as a URL says: its address names the brokers, its path a topic, its fields settings by the names of [`SourceConfig`].
+    ///
+    /// Lists are separated by commas, times are such as `500ms`, sizes such as `16MiB`. `start` and `end` are `earliest`, `latest`,
+    /// `never`, `timestamp:MILLIS` or `explicit:PARTITION:OFFSET,…`; `partitions` are numbers of the one topic. `preset` goes before
+    /// all others; `option.NAME` is [`Source::with_option`]. TLS and login are `tls`, `ca_file`, `certificate_file`, `key_file`,
+    /// `key_password_file`, `danger_accept_any_certificate`, `login` (`plain`, `scram_sha_256`, `scram_sha_512`, `oauthbearer`),
+    /// `user`, `password_file`, `token_file`, where `_env` instead of `_file` names a variable of the environment for a secret.
+    ///
+    /// # Errors
+    /// *Config*, with every field that is unknown or wrong at once.
+    ///
+    /// # Examples
+    /// ```
+    /// use millstream_kafka::{Source, Start};
+    ///
+    /// let orders = Source::from_url(&"kafka://h1:9092,h2:9092/orders?start=latest".parse()?)?;
+    /// assert_eq!(orders, Source::new("h1:9092,h2:9092", "orders").with_start(Start::Latest));
+    /// # Ok::<(), millstream_engine::Error>(())
+    /// ```
+    pub fn from_url(url: &ConnectorUrl) -> Result<Self> {
+        SourceConfig::from_url(url).map(Self::from_config)
     }
 
     /// Sets what `preset` sets; what is set by hand comes after it. [`Preset`] lists the fields.
@@ -226,7 +253,7 @@ impl Source {
 
 impl SourceContract for Source {
     fn connector(&self) -> &'static str {
-        "kafka"
+        CONNECTOR
     }
 
     fn capabilities(&self) -> SourceCapabilities {

@@ -10,7 +10,7 @@ mod wake;
 mod worker;
 mod worker_start;
 
-pub use run::{Handle, Stopper, run, start};
+pub use run::{Handle, Stopper, run, run_watched, start};
 pub use wake::Wake;
 
 pub(crate) use execution::start_positions;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::RecvTimeoutError;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -29,6 +30,65 @@ use crate::position::PositionStore;
 /// # Errors
 /// Every fault of config and graph at once (*config*); what stopped the dataflow otherwise.
 pub fn run(dataflow: &Dataflow, config: Config) -> Result<Snapshot> {
+    run_until_signal(dataflow, config, Handle::wait)
+}
+
+/// As [`run`], and shows what was counted so far to `watch`: every `interval`, and once more at the end, however it ended.
+///
+/// While it runs `watch` is called by a thread of its own, and holds nothing up.
+///
+/// # Blocking
+/// As [`run`].
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// When `watch` does, after the dataflow has ended.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use millstream_engine::runtime::run_watched;
+/// use millstream_engine::testing::{TestSink, TestSource};
+/// use millstream_engine::{Config, Dataflow};
+///
+/// let source = TestSource::new(["one", "two"]);
+/// let flow = Dataflow::new("watched", move |flow| flow.source("in", source.clone()).sink("out", TestSink::new()));
+/// let mut last = None;
+/// let counted = run_watched(&flow, Config::default(), Duration::from_secs(1), |counted| last = counted.step("out"))?;
+/// assert_eq!((last.map(|step| step.records), counted.step("in").map(|step| step.records)), (Some(2), Some(2)));
+/// # Ok::<(), millstream_engine::Error>(())
+/// ```
+pub fn run_watched(
+    dataflow: &Dataflow,
+    config: Config,
+    interval: Duration,
+    mut watch: impl FnMut(&Snapshot) + Send,
+) -> Result<Snapshot> {
+    run_until_signal(dataflow, config, |handle| {
+        let control = Arc::clone(&handle.control);
+        let (running, ended) = crossbeam_channel::bounded::<()>(0);
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while ended.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
+                    watch(&control.snapshot());
+                }
+            });
+            let result = handle.wait();
+            drop(running);
+            result
+        });
+        watch(&control.snapshot());
+        result
+    })
+}
+
+fn run_until_signal(
+    dataflow: &Dataflow,
+    config: Config,
+    wait: impl FnOnce(Handle) -> Result<Snapshot>,
+) -> Result<Snapshot> {
     let signals = Signals::new([SIGTERM, SIGINT]).map_err(|e| {
         Error::new(ErrorKind::Config, codes::BAD_CONFIG, "handle SIGTERM and SIGINT").with_source(e)
     })?;
@@ -38,7 +98,7 @@ pub fn run(dataflow: &Dataflow, config: Config) -> Result<Snapshot> {
     let watcher = std::thread::Builder::new()
         .name("ms-signals".to_owned())
         .spawn(move || watch(signals, &stopper));
-    let result = handle.wait();
+    let result = wait(handle);
     closer.close();
     if let Ok(watcher) = watcher {
         // The thread only forwards signals; that it ended is all that matters.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every default is written once, in `new`.
 
+mod from_url;
 mod login;
 mod options;
 mod preset;
