@@ -26,7 +26,7 @@ const CONTENDERS: &[Contender] = &[
 ];
 
 fn n_batches() -> u64 {
-    scaled(16_000, bound::N_PREPARED)
+    scaled(32_000, bound::N_PREPARED)
 }
 
 fn main() -> ExitCode {

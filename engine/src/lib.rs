@@ -11,7 +11,6 @@ pub mod flow;
 pub mod format;
 pub mod metrics;
 pub mod position;
-pub mod prefetch;
 mod preset;
 pub mod routing;
 pub mod runtime;

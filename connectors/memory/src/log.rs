@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 
 use millstream_engine::batch::{Record, RecordBatch};
-use millstream_engine::prefetch::Spot;
 
 use crate::config::Start;
 use crate::segment::{HEAD_BYTES, Segment};
@@ -82,12 +81,6 @@ impl Log {
     pub(crate) fn oldest_end(&self) -> Option<u64> {
         let oldest = self.full.front().unwrap_or(&self.open);
         (!oldest.is_empty()).then(|| oldest.end())
-    }
-
-    /// Where the next record will lie.
-    #[inline]
-    pub(crate) fn spot(&self) -> Spot {
-        self.open.spot()
     }
 
     /// Appends a copy of `record`; a segment takes records until it holds `segment_bytes`.
