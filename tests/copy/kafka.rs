@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
 
 use millstream::batch::OwnedRecord;
 use millstream::copy::Copying;
@@ -10,26 +9,15 @@ use millstream::memory::Broker;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use crate::process::{Process, run};
+use crate::killed::{FEW, Killed, LONG, assert_complete, filled_file, n_lines, wait_for};
+use crate::process::{Process, run, run_with_input};
 use crate::support::{contents, copy, every_kind, filled, url};
-
-/// Nothing on a local broker takes this long.
-const LONG: Duration = Duration::from_mins(1);
 
 /// Records of a copy that is to be interrupted.
 const MANY: usize = 6000;
 
 /// A sink this slow takes a thousand records a second or two.
 const SLOWLY: &str = "queue_records=10&linger=5ms";
-
-/// Few records on the way at a time: a copy that is stopped or killed has some behind it and some before it.
-const FEW: &[(&str, &str)] = &[
-    ("MILLSTREAM_BATCH_BYTES", "1KiB"),
-    ("MILLSTREAM_BATCH_RECORDS", "20"),
-    ("MILLSTREAM_QUEUE_BYTES", "2KiB"),
-    ("MILLSTREAM_QUEUE_BATCHES", "2"),
-    ("MILLSTREAM_IN_FLIGHT_BYTES", "4KiB"),
-];
 
 /// Two topics of a broker to test with. Without one the test is skipped, which must not happen unseen on CI.
 struct Topics {
@@ -88,17 +76,15 @@ impl Topics {
         values
     }
 
-    /// Waits until the second topic has so many records.
-    fn wait_for(&self, n_records: u64) {
+    /// How many records the second topic has.
+    fn n_written(&self) -> u64 {
         let consumer: BaseConsumer =
             ClientConfig::new().set("bootstrap.servers", &self.broker).create().expect("a client");
-        let start = Instant::now();
-        let has = || {
-            consumer.fetch_watermarks(&self.to, 0, LONG).map_or(0, |(_, end)| end.unsigned_abs())
-        };
-        while has() < n_records {
-            assert!(start.elapsed() < LONG, "nothing is copied");
-        }
+        consumer.fetch_watermarks(&self.to, 0, LONG).map_or(0, |(_, end)| end.unsigned_abs())
+    }
+
+    fn wait_for(&self, n_records: u64) {
+        wait_for(n_records, &|| self.n_written());
     }
 
     /// Starts a copy that goes on for ever, slowly.
@@ -152,29 +138,74 @@ fn stopped_copy_goes_on_without_loss_or_repetition() {
 }
 
 #[test]
-fn killed_copy_goes_on_without_loss() {
+fn kafka_to_kafka_goes_on_after_kills() {
     let Some(topics) = Topics::new() else { return };
     topics.fill(&many());
-    let state = tempfile::tempdir().expect("a folder");
-    let folder = state.path().to_str().expect("its name is text");
-    for written in [1500, 3000] {
-        let copy = topics.start(&["--state", folder]);
-        topics.wait_for(written);
-        copy.signal(libc::SIGKILL);
-        assert_eq!(copy.end().status.code(), None);
+    Killed {
+        from: &topics.url_from(),
+        to: &format!("{}?{SLOWLY}", topics.url_to()),
+        n_records: MANY as u64,
+        at: [1500, 3000],
+        n_arrived: &|| topics.n_written(),
     }
-    let rest = run(&[
-        "--from",
-        &topics.url_from(),
-        "--to",
-        &topics.url_to(),
-        "--until-end",
-        "--state",
-        folder,
-    ]);
-    assert_eq!(rest.status.code(), Some(0), "{rest:?}");
-    assert!(rest.count("read") < MANY as u64, "it went on: {rest:?}");
+    .goes_on();
     assert_eq!(topics.values().len(), MANY, "nothing lost");
+}
+
+#[test]
+fn files_and_generated_records_go_on_to_kafka_after_kills() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("in");
+    filled_file(&file, MANY as u64);
+    let sources =
+        [format!("file://{}", file.display()), format!("generator:numbers?count={MANY}&rate=4000")];
+    for from in &sources {
+        let Some(topics) = Topics::new() else { return };
+        Killed {
+            from,
+            to: &format!("{}?{SLOWLY}", topics.url_to()),
+            n_records: MANY as u64,
+            at: [1500, 3000],
+            n_arrived: &|| topics.n_written(),
+        }
+        .goes_on();
+        assert_eq!(topics.values().len(), MANY, "nothing of {from} is lost");
+    }
+}
+
+#[test]
+fn kafka_to_file_goes_on_after_kills() {
+    let Some(topics) = Topics::new() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, to) = (folder.path().join("in"), folder.path().join("out"));
+    let lines = filled_file(&file, 200_000);
+    let filled = run(&[
+        "--from",
+        &format!("file://{}", file.display()),
+        "--to",
+        &topics.url_from(),
+        "--until-end",
+    ]);
+    assert_eq!(filled.count("written"), 200_000, "{filled:?}");
+    Killed {
+        from: &topics.url_from(),
+        to: &format!("file://{}?queue_records=10", to.display()),
+        n_records: 200_000,
+        at: [50_000, 100_000],
+        n_arrived: &|| n_lines(&to),
+    }
+    .goes_on();
+    assert_complete(&to, &lines);
+}
+
+#[test]
+fn standard_input_and_output_go_through_kafka() {
+    let Some(topics) = Topics::new() else { return };
+    let to_kafka = run_with_input(&["--from", "-", "--to", &topics.url_from()], "one\ntwo\n");
+    assert_eq!((to_kafka.status.code(), to_kafka.count("written")), (Some(0), 2), "{to_kafka:?}");
+    let back = run(&["--from", &topics.url_from(), "--to", "-", "--until-end"]);
+    assert_eq!(back.status.code(), Some(0), "{back:?}");
+    assert!(back.stdout.ends_with("one\ntwo\n"), "{back:?}");
 }
 
 #[test]

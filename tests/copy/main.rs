@@ -4,6 +4,7 @@ mod faults;
 mod in_process;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod killed;
 mod pairs;
 mod process;
 mod support;

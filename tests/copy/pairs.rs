@@ -9,7 +9,7 @@ use millstream::copy::Copying;
 use millstream::memory::Broker;
 use millstream::registry::Registry;
 
-use crate::process::run_with_input;
+use crate::process::{run, run_with_input};
 use crate::support::{copy, filled, url};
 
 /// What is copied, a record each.
@@ -107,4 +107,17 @@ fn standard_input_and_output_are_records() {
     let lines = through.stdout.lines().filter_map(|line| line.find('{').map(|at| &line[at..]));
     assert_eq!(sorted(lines), sorted(LINES.into_iter()), "records alone are on stdout");
     assert!(through.stderr.contains("{\"read\":4,\"written\":4,\"errors\":0,"), "{through:?}");
+}
+
+#[test]
+fn files_and_generated_records_go_to_standard_output() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = format!("file://{}", in_file(folder.path()).display());
+    for (from, n_records) in [(&*file, 4), ("generator:numbers?count=4&rate=unlimited", 4)] {
+        let ended = run(&["--from", from, "--to", "-", "--until-end"]);
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        let lines = ended.stdout.lines().rev().take(n_records).collect::<Vec<_>>();
+        assert_eq!(lines.len(), n_records, "{ended:?}");
+        assert!(ended.stderr.contains("{\"read\":4,\"written\":4,\"errors\":0,"), "{ended:?}");
+    }
 }

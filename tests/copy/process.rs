@@ -29,7 +29,6 @@ impl Process {
         Self(Some(child.expect("this program starts again")))
     }
 
-    #[cfg(feature = "kafka")]
     pub(crate) fn signal(&self, signal: libc::c_int) {
         let id = self.0.as_ref().map(Child::id).and_then(|id| libc::pid_t::try_from(id).ok());
         let id = id.expect("it runs");
