@@ -3,13 +3,16 @@
 //! Run it: `cargo run --release --example copy -- --from URL --to URL`; `--help` lists the options.
 //! On a real broker: `cargo run --release --features kafka --example copy -- --until-end
 //!   --from kafka://127.0.0.1:9092/orders --to kafka://127.0.0.1:9092/orders.copy?compression=lz4`
-//! Expected: at the end one line of JSON, `{"read":20000,"written":20000,"errors":0,"seconds":1.407}`, on stdout, or on stderr where
-//! stdout takes the records. On a terminal, a line of progress meanwhile.
+//! Expected: at the end one line of JSON on stdout, or on stderr where stdout takes the records; on a terminal, progress meanwhile.
 //! Exit code: 0 when everything is done; an error's own; 130 when a signal came before the end that --until-end asked for.
 //! Next: stop it with Ctrl-C or `kill -9` and start it again: it goes on where it was.
-//!
-//! ci: --from generator:orders?rate=unlimited&count=1000 --to -
-//! ci: --from - --to memory:copy --errors memory:errors
+//! ci: --from generator:orders?rate=unlimited&count=2 --to -
+//! ci: --from generator:orders?rate=unlimited&count=2 --to kafka://{kafka}/copied.*?creation=1 --route-by country
+//! ci: --from - --to memory:copy --errors memory:errors < one\ntwo\n
+//! ```text
+//! …
+//! {"read":2,"written":2,"errors":0,"seconds":…}
+//! ```
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to people")]
 

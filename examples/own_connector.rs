@@ -1,10 +1,14 @@
 //! A source and a sink of your own: a weather station that is asked over a line, and a pager that takes what is too hot.
 //!
 //! Run it: `cargo run --release --example own_connector`
-//! Expected: 300 readings, 3 failures of the line, 30 of 40 alarms paged, 10 set aside, and the graph of the dataflow.
 //!
 //! ci:
 //! ci: --mermaid
+//! ```text
+//! …
+//! 300 readings, 3 failures of the line, 30 pages, 10 lost.
+//! …
+//! ```
 
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 
@@ -68,13 +72,8 @@ fn main() -> Result<(), BoxError> {
     let mermaid = std::env::args().any(|argument| argument == "--mermaid");
     println!("{}", if mermaid { graph.to_mermaid() } else { graph.to_string() });
     println!("First page: {}. Last problem: {}.", pages[0], errors[errors.len() - 1]);
-    println!(
-        "{n_read} readings, {n_broken} failures of the line, {} pages, {} alarms set aside.",
-        pages.len(),
-        errors.len() - n_broken
-    );
-    println!(
-        "Next: read `station` and `pager`, or docs/guide/writing-a-connector.md for connectors to share."
-    );
+    let (n_pages, n_lost) = (pages.len(), errors.len() - n_broken);
+    println!("{n_read} readings, {n_broken} failures of the line, {n_pages} pages, {n_lost} lost.");
+    println!("Next: docs/guide/writing-a-connector.md, for connectors to share.");
     Ok(())
 }
