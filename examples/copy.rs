@@ -14,6 +14,7 @@
 //! {"read":2,"written":2,"errors":0,"seconds":…}
 //! ```
 
+#![expect(clippy::doc_markdown, reason = "the URL of a run is no link")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to people")]
 
 #[path = "support/copy/mod.rs"]
