@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod append;
-
 mod broker;
 mod config;
 mod consumer;
@@ -14,7 +13,6 @@ mod partitions;
 mod producer;
 mod reader;
 mod router;
-mod segment;
 mod sink;
 mod source;
 mod topic;

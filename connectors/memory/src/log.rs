@@ -3,18 +3,18 @@
 //! Invariant: positions are contiguous from `first` to before `next`; a record never changes once it is appended.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use millstream_engine::batch::{Record, RecordBatch};
+use millstream_engine::batch::{Entry, Record, RecordBatch};
 
 use crate::config::Start;
-use crate::segment::{HEAD_BYTES, Segment};
 
 /// Segments kept for reuse at most, so that a steady stream touches no fresh memory.
 const MAX_SPARE: usize = 8;
 
 /// Bytes that a record counts for, in limits of topics.
 pub(crate) fn size_of_record(record: Record<'_>) -> usize {
-    record.encoded().len() + HEAD_BYTES
+    record.n_bytes() + record.headers().encoded().len() + size_of::<Entry>()
 }
 
 /// When a batch is full.
@@ -24,26 +24,64 @@ pub(crate) struct Limits {
     pub(crate) records: usize,
 }
 
-/// The memory of emptied segments, ready for new records.
+/// Neighbouring records.
 #[derive(Default)]
 #[repr(C)]
-pub(crate) struct Spare {
-    /// The one that is used next lies here: a small topic has no other.
-    next: Vec<u8>,
-    more: Vec<Vec<u8>>,
+struct Segment {
+    records: RecordBatch,
+    /// The position of the first one.
+    base: u64,
 }
 
-impl Spare {
-    /// An empty segment with room for `n_bytes`.
-    fn take(&mut self, n_bytes: usize) -> Segment {
-        let following = self.more.pop().unwrap_or_default();
-        Segment::in_memory(std::mem::replace(&mut self.next, following), n_bytes)
+impl Segment {
+    /// The position after the last one.
+    fn end(&self) -> u64 {
+        self.base + self.records.len() as u64
     }
 
-    fn put(&mut self, segment: Segment) {
-        let before = std::mem::replace(&mut self.next, segment.into_memory());
-        if before.capacity() > 0 && self.more.len() + 1 < MAX_SPARE {
-            self.more.push(before);
+    /// What its records count for, as [`size_of_record`] has it.
+    #[inline]
+    fn bytes(&self) -> usize {
+        self.records.n_bytes() + self.records.len() * size_of::<Entry>()
+    }
+
+    /// The index up to which records of `range` fit into `out`; an empty batch takes one of any size.
+    fn fitting(&self, range: Range<usize>, out: &RecordBatch, limits: Limits) -> usize {
+        let room = limits.records.saturating_sub(out.len());
+        let mut n_bytes = out.n_bytes();
+        let is_empty = out.is_empty();
+        for index in range.clone() {
+            let Some(record) = self.records.get(index) else {
+                return index;
+            };
+            n_bytes += record.n_bytes();
+            let first = is_empty && index == range.start;
+            if index - range.start >= room || (!first && n_bytes > limits.bytes) {
+                return index;
+            }
+        }
+        range.end
+    }
+}
+
+/// Emptied segments, ready for new records.
+#[derive(Default)]
+pub(crate) struct Spare(Vec<RecordBatch>);
+
+impl Spare {
+    /// An emptied segment, else a new one with the room that the one before turned out to need.
+    fn take(&mut self, before: &RecordBatch) -> RecordBatch {
+        let sized = || {
+            let (n_bytes, n_records) = (before.n_bytes(), before.len());
+            RecordBatch::with_capacity(n_bytes + n_bytes / 8, n_records + n_records / 8)
+        };
+        self.0.pop().unwrap_or_else(sized)
+    }
+
+    fn put(&mut self, mut records: RecordBatch) {
+        if self.0.len() < MAX_SPARE {
+            records.clear();
+            self.0.push(records);
         }
     }
 }
@@ -74,13 +112,13 @@ impl Log {
 
     /// Bytes kept.
     pub(crate) fn bytes(&self) -> usize {
-        self.full_bytes + self.open.n_bytes()
+        self.full_bytes + self.open.bytes()
     }
 
     /// The position after the oldest segment: what must be given up to make room.
     pub(crate) fn oldest_end(&self) -> Option<u64> {
         let oldest = self.full.front().unwrap_or(&self.open);
-        (!oldest.is_empty()).then(|| oldest.end())
+        (!oldest.records.is_empty()).then(|| oldest.end())
     }
 
     /// Appends a copy of `record`; a segment takes records until it holds `segment_bytes`.
@@ -92,18 +130,19 @@ impl Log {
         segment_bytes: usize,
         spare: &mut Spare,
     ) {
-        if self.open.n_bytes() + size_of_record(record) > segment_bytes && !self.open.is_empty() {
-            self.close_segment(segment_bytes, spare);
+        if self.open.bytes() >= segment_bytes {
+            self.close_segment(spare);
         }
-        self.open.push(record, record.time().unwrap_or(now), self.next);
+        self.open.records.push_placed(record, record.time().unwrap_or(now), self.next);
         self.next += 1;
     }
 
     /// Begins with another segment.
     #[cold]
-    fn close_segment(&mut self, segment_bytes: usize, spare: &mut Spare) {
-        let open = spare.take(segment_bytes);
-        self.full_bytes += self.open.n_bytes();
+    fn close_segment(&mut self, spare: &mut Spare) {
+        let records = spare.take(&self.open.records);
+        let open = Segment { base: self.next, records };
+        self.full_bytes += self.open.bytes();
         self.full.push_back(std::mem::replace(&mut self.open, open));
     }
 
@@ -112,18 +151,18 @@ impl Log {
         let Some(oldest) = self.full.pop_front() else {
             return self.drop_open();
         };
-        let freed = oldest.n_bytes();
+        let freed = oldest.bytes();
         self.first = self.first.max(oldest.end());
         self.full_bytes -= freed;
-        spare.put(oldest);
+        spare.put(oldest.records);
         freed
     }
 
     /// Gives up the open segment, which keeps its memory.
     fn drop_open(&mut self) -> usize {
-        let freed = self.open.n_bytes();
-        self.open.clear();
-        self.first = self.next;
+        let freed = self.open.bytes();
+        self.open.records.clear();
+        (self.open.base, self.first) = (self.next, self.next);
         freed
     }
 
@@ -142,19 +181,22 @@ impl Log {
     /// A batch without a record takes one of any size.
     pub(crate) fn copy(&self, from: u64, until: u64, out: &mut RecordBatch, limits: Limits) -> u64 {
         let until = until.min(self.next);
-        let begins_empty = out.is_empty();
-        let room = limits.records.saturating_sub(out.len());
-        let first = self.full.partition_point(|segment| segment.end() <= from);
-        let frames = self.segments().skip(first).flat_map(Segment::frames);
-        let wanted = frames.skip_while(|frame| frame.position < from);
         let mut at = from;
-        for frame in wanted.take_while(|frame| frame.position < until).take(room) {
-            let is_first = begins_empty && at == from;
-            if !is_first && out.n_bytes() + frame.n_bytes() > limits.bytes {
+        let first = self.full.partition_point(|segment| segment.end() <= from);
+        for segment in self.segments().skip(first) {
+            let skip = usize::try_from(at - segment.base).unwrap_or(usize::MAX);
+            let take = usize::try_from(until.saturating_sub(at)).unwrap_or(usize::MAX);
+            let end = segment.records.len().min(skip.saturating_add(take));
+            let fitting = skip..segment.fitting(skip..end, out, limits);
+            let is_full = fitting.end < end;
+            at += fitting.len() as u64;
+            out.push_range(&segment.records, fitting);
+            if is_full {
+                return at;
+            }
+            if at >= until {
                 break;
             }
-            frame.copy_to(out);
-            at = frame.position + 1;
         }
         at
     }
@@ -175,10 +217,10 @@ impl Log {
 
     /// The position of the first record of `millis` or later; the end where there is none.
     fn position_at(&self, millis: i64) -> u64 {
-        let frames = self.segments().flat_map(Segment::frames);
-        let mut kept = frames.filter(|frame| frame.position >= self.first);
-        kept.find(|frame| frame.time().is_some_and(|time| time >= millis))
-            .map_or(self.next, |frame| frame.position)
+        let records = self.segments().flat_map(|segment| segment.records.iter());
+        let mut kept = records.filter(|record| record.position() >= self.first);
+        kept.find(|record| record.time().is_some_and(|time| time >= millis))
+            .map_or(self.next, Record::position)
     }
 }
 

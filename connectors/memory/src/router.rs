@@ -14,7 +14,10 @@ use millstream_engine::sink::{Rejected, WhenFull, Writer, WriterContext, queue_f
 
 use crate::append::{Appended, Manner, Placing};
 use crate::broker::Broker;
-use crate::topic::{State, Topic};
+use crate::topic::Topic;
+
+/// Topics that are locked together.
+const TOGETHER: usize = 16;
 
 /// Writes one worker's share to many topics.
 pub(crate) struct MemoryRouter {
@@ -107,34 +110,12 @@ impl MemoryRouter {
                 Err(error) => self.reject(epoch, batch, index, error),
             }
         }
-        let outcome = self.append_all(epoch, batch, &chains);
+        self.approach(&chains);
+        let now = self.broker.unix_millis();
+        let mut groups = chains.filled().chunks(TOGETHER);
+        let outcome = groups.try_for_each(|group| self.append(epoch, batch, (&chains, group), now));
         self.chains = chains;
         outcome
-    }
-
-    /// Appends the records of a batch, topic by topic. A topic that is locked already comes last: the others do not wait for it.
-    fn append_all(&mut self, epoch: u64, batch: &RecordBatch, chains: &Chains) -> Result<()> {
-        let now = self.broker.unix_millis();
-        let numbers = chains.filled();
-        let mut busy = Vec::new();
-        self.approach(numbers);
-        for number in numbers {
-            let Some(route) = self.route(*number) else { continue };
-            let Some(mut state) = route.topic.try_lock() else {
-                busy.push(*number);
-                continue;
-            };
-            let appended = self.append(route, &mut state, (batch, chains.of(*number)), now)?;
-            drop(state);
-            self.settle(epoch, batch, (*number, chains.of(*number)), appended);
-        }
-        for number in busy {
-            let Some(route) = self.route(number) else { continue };
-            let records = (batch, chains.of(number));
-            let appended = self.append(route, &mut route.topic.lock(), records, now)?;
-            self.settle(epoch, batch, (number, chains.of(number)), appended);
-        }
-        Ok(())
     }
 
     /// The topic of a number that was found in the batch at hand.
@@ -145,24 +126,55 @@ impl MemoryRouter {
 
     /// Looks at each topic before any of them is locked. A lock waits for all memory before it, so a topic that is in no cache
     /// would be waited for alone; here they are waited for together. Measured by the bench `routing_many`.
-    fn approach(&self, numbers: &[u32]) {
-        let routes = numbers.iter().filter_map(|number| self.route(*number));
+    fn approach(&self, chains: &Chains) {
+        let routes = chains.filled().iter().filter_map(|number| self.route(*number));
         let n_bytes = routes.map(|route| route.topic.options.max_bytes);
         std::hint::black_box(n_bytes.fold(0, usize::wrapping_add));
     }
 
-    /// Appends records to a topic.
-    #[inline]
+    /// Appends the records that go to a group of topics. What became of them is seen to when no topic is locked.
     fn append(
-        &self,
-        route: &Route,
-        state: &mut State,
-        records: (&RecordBatch, impl Iterator<Item = usize>),
+        &mut self,
+        epoch: u64,
+        batch: &RecordBatch,
+        (chains, group): (&Chains, &[u32]),
         now: i64,
-    ) -> Result<Appended> {
+    ) -> Result<()> {
+        let mut unsettled = Vec::new();
+        let outcome = self.append_together(batch, (chains, group), now, &mut unsettled);
+        for (number, appended) in unsettled {
+            self.settle(epoch, batch, (number, chains.of(number)), appended);
+        }
+        outcome
+    }
+
+    /// Takes the locks of a group together and gives them back together: what is written to one topic need not have reached memory
+    /// before the next one's turn. A topic that is locked already is left for later: nobody waits for a lock while holding one.
+    fn append_together(
+        &self,
+        batch: &RecordBatch,
+        (chains, group): (&Chains, &[u32]),
+        now: i64,
+        unsettled: &mut Vec<(u32, Appended)>,
+    ) -> Result<()> {
+        let routes = || group.iter().filter_map(|number| Some((*number, self.route(*number)?)));
+        let mut locked: [_; TOGETHER] =
+            std::array::from_fn(|n| self.route(*group.get(n)?)?.topic.try_lock());
         let mut appended = Appended::default();
-        route.topic.append_to(state, records, self.manner(route, now), &mut appended)?;
-        Ok(appended)
+        for ((number, route), state) in routes().zip(&mut locked) {
+            let Some(state) = state else { continue };
+            let (records, manner) = ((batch, chains.of(number)), self.manner(route, now));
+            route.topic.append_to(state, records, manner, &mut appended)?;
+            if !appended.is_plain() {
+                unsettled.push((number, std::mem::take(&mut appended)));
+            }
+        }
+        let were_busy = locked.map(|state| state.is_none());
+        for ((number, route), _) in routes().zip(were_busy).filter(|(_, was_busy)| *was_busy) {
+            let manner = self.manner(route, now);
+            unsettled.push((number, route.topic.append(batch, chains.of(number), manner)?));
+        }
+        Ok(())
     }
 
     fn manner(&self, route: &Route, now: i64) -> Manner<'_> {
@@ -171,21 +183,8 @@ impl MemoryRouter {
     }
 
     /// Sees to the records that a topic did not take, and to what it does not confirm yet.
-    #[inline]
-    fn settle(
-        &mut self,
-        epoch: u64,
-        batch: &RecordBatch,
-        records: (u32, impl Iterator<Item = usize>),
-        appended: Appended,
-    ) {
-        if !appended.is_plain() {
-            self.settle_unplain(epoch, batch, records, appended);
-        }
-    }
-
     #[cold]
-    fn settle_unplain(
+    fn settle(
         &mut self,
         epoch: u64,
         batch: &RecordBatch,

@@ -21,18 +21,8 @@ use crate::partitions::Partitions;
 /// A segment holds this share of the topic's limit, so that room comes in small steps.
 const SEGMENTS_PER_TOPIC: usize = 16;
 
-/// Bytes of a segment at most: a reader that comes again finds its place by going through half of one.
-const MAX_SEGMENT_BYTES: usize = 64 << 10;
-
-/// Bytes of a segment at least, where a topic still holds [`MIN_SEGMENTS`] of them: changing segments costs as much as several
-/// records. Measured by the bench `routing_many`.
-const MIN_SEGMENT_BYTES: usize = 8 << 10;
-
-/// Segments of a topic that is too small for sixteen of [`MIN_SEGMENT_BYTES`].
-const MIN_SEGMENTS: usize = 4;
-
-/// A topic that keeps less has segments of a sixteenth, however small: its limit is then a matter of records.
-const TINY_TOPIC_BYTES: usize = 16 << 10;
+/// Bytes of a segment at most.
+const MAX_SEGMENT_BYTES: usize = 256 << 10;
 
 /// The positions of a group, by partition; absent where it has none.
 type Positions = Vec<Option<u64>>;
@@ -183,12 +173,7 @@ impl Topic {
 
     /// Bytes at which a segment is full.
     pub(crate) fn segment_bytes(&self) -> usize {
-        let max_bytes = self.options.max_bytes;
-        let least = match max_bytes {
-            ..TINY_TOPIC_BYTES => 1,
-            _ => (max_bytes / MIN_SEGMENTS).min(MIN_SEGMENT_BYTES),
-        };
-        (max_bytes / SEGMENTS_PER_TOPIC).clamp(least, MAX_SEGMENT_BYTES)
+        (self.options.max_bytes / SEGMENTS_PER_TOPIC).clamp(1, MAX_SEGMENT_BYTES)
     }
 }
 

@@ -22,9 +22,8 @@ impl<'a> Record<'a> {
         self.entry
     }
 
-    /// Key, value and encoded headers, one after the other: what a connector keeps that copies whole records.
     #[inline]
-    pub fn encoded(self) -> &'a [u8] {
+    pub(super) fn bytes(self) -> &'a [u8] {
         let start = self.entry.offset as usize;
         let len =
             self.entry.key_bytes() + self.entry.value_bytes() + self.entry.headers_len as usize;

@@ -199,16 +199,6 @@ impl RecordBatch {
         last.headers_len += u32::try_from(added).expect("a batch holds at most 4 GiB");
     }
 
-    /// Adds headers in their encoded form, as [`Headers::encoded`](super::Headers::encoded) gives them, to the record pushed last.
-    ///
-    /// # Panics
-    /// When there is no record yet.
-    pub fn push_encoded_headers(&mut self, encoded: &[u8]) {
-        self.arena.extend_from_slice(encoded);
-        let last = self.entries.last_mut().expect("headers follow their record");
-        last.headers_len += u32::try_from(encoded.len()).expect("a batch holds at most 4 GiB");
-    }
-
     /// Starts a record that is written piece by piece.
     #[inline]
     pub fn writer(&mut self) -> RecordWriter<'_> {
@@ -234,7 +224,7 @@ impl RecordBatch {
     /// As for [`RecordBatch::push_record`].
     #[inline]
     pub fn push_placed(&mut self, record: Record<'_>, time: i64, position: u64) {
-        let bytes = record.encoded();
+        let bytes = record.bytes();
         let offset = self.arena.len();
         self.arena.extend_from_slice(bytes);
         assert!(

@@ -39,7 +39,7 @@ fn column_len(column: &DestinationColumn) -> usize {
 
 /// Bytes of the records: less than the arena where records were filtered out.
 fn record_bytes(batch: &RecordBatch) -> usize {
-    batch.iter().map(|record| record.encoded().len()).sum()
+    batch.iter().map(|record| record.bytes().len()).sum()
 }
 
 /// Writes a batch.
@@ -73,7 +73,7 @@ pub(super) fn encode(batch: &RecordBatch, out: &mut impl Write) -> io::Result<()
         encode_column(column, out)?;
     }
     for record in batch.iter() {
-        out.write_all(record.encoded())?;
+        out.write_all(record.bytes())?;
     }
     let padding = encoded_len(batch) - unpadded_len(batch);
     out.write_all(&[0; 8][..padding])

@@ -151,7 +151,7 @@ impl<'b> RecordWriter<'b> {
     /// key and value must not be set again where it has headers.
     #[inline]
     pub fn copy(&mut self, record: Record<'_>) -> &mut Self {
-        let (entry, bytes) = (record.entry(), record.encoded());
+        let (entry, bytes) = (record.entry(), record.bytes());
         self.batch.arena.truncate(self.start);
         self.batch.arena.extend_from_slice(bytes);
         self.value_start = self.start + entry.key_bytes();
