@@ -24,7 +24,8 @@ impl SourceMaker {
         (self.0)()
     }
 
-    fn of<S: Source + Clone + Sync>(source: S) -> Self {
+    /// Makes copies of `source`.
+    pub fn of<S: Source + Clone + Sync>(source: S) -> Self {
         Self(Arc::new(move || Box::new(source.clone())))
     }
 }
@@ -39,7 +40,8 @@ impl SinkMaker {
         (self.0)()
     }
 
-    fn of<S: Sink + Clone + Sync>(sink: S) -> Self {
+    /// Makes copies of `sink`.
+    pub fn of<S: Sink + Clone + Sync>(sink: S) -> Self {
         Self(Arc::new(move || Box::new(sink.clone())))
     }
 }
@@ -144,6 +146,10 @@ impl Registry {
         Ok(maker)
     }
 
+    #[cfg_attr(
+        not(any(feature = "memory", feature = "file", feature = "kafka")),
+        expect(clippy::unused_self, reason = "none of these connectors is told anything")
+    )]
     fn any_source(&self, url: &ConnectorUrl) -> Result<SourceMaker> {
         match url.connector() {
             #[cfg(feature = "memory")]

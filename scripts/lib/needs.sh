@@ -11,6 +11,7 @@ missing_packages() {
   have kcat || echo kcat
   have jq || echo jq
   have openssl || echo openssl
+  have script || echo bsdutils
   [ "$(java_major)" -ge 17 ] || echo openjdk-17-jre-headless
   have mvn || echo maven
   have pkg-config || echo pkg-config

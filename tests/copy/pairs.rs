@@ -9,7 +9,7 @@ use millstream::copy::Copying;
 use millstream::memory::Broker;
 use millstream::registry::Registry;
 
-use crate::process::{run, run_with_input};
+use crate::process::{run, run_test, run_with_input};
 use crate::support::{copy, filled, url};
 
 /// What is copied, a record each.
@@ -120,4 +120,20 @@ fn files_and_generated_records_go_to_standard_output() {
         assert_eq!(lines.len(), n_records, "{ended:?}");
         assert!(ended.stderr.contains("{\"read\":4,\"written\":4,\"errors\":0,"), "{ended:?}");
     }
+}
+
+/// Set in the process whose standard output is looked at.
+const TO_STDOUT: &str = "MILLSTREAM_TEST_COPY_TO_STDOUT";
+
+#[test]
+fn memory_goes_to_standard_output() {
+    if std::env::var_os(TO_STDOUT).is_some() {
+        let broker = filled(&LINES.map(OwnedRecord::of));
+        copy(&broker, &Copying::new(url("memory:in"), url("-"))).expect("it ends by itself");
+        return;
+    }
+    let ended = run_test("pairs::memory_goes_to_standard_output", TO_STDOUT);
+    assert!(ended.status.success(), "{ended:?}");
+    let lines = ended.stdout.lines().filter_map(|line| line.find('{').map(|at| &line[at..]));
+    assert_eq!(sorted(lines), sorted(LINES.into_iter()), "{ended:?}");
 }

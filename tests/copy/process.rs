@@ -4,12 +4,18 @@
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use crate::command;
 
 /// Arguments of the command, a line each, for the process that is to be it. The engine takes no variable that begins so for its own.
 const ARGUMENTS: &str = "MILLSTREAM_TEST_COPY_ARGUMENTS";
+
+/// The user of that name, everywhere.
+const NOBODY: u32 = 65_534;
 
 /// The test that becomes the command.
 const ITSELF: &str = "process::options_are_listed";
@@ -82,10 +88,16 @@ impl Ended {
 }
 
 fn command_with(arguments: &[&str]) -> Command {
+    let mut command = again(ITSELF);
+    command.env(ARGUMENTS, arguments.join("\n"));
+    command
+}
+
+/// This program, started again to run one test alone.
+fn again(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("it runs"));
     command
-        .args(["--exact", ITSELF, "--nocapture"])
-        .env(ARGUMENTS, arguments.join("\n"))
+        .args(["--exact", test, "--nocapture"])
         .env("MILLSTREAM_OPEN_TIMEOUT", "3s")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -95,6 +107,40 @@ fn command_with(arguments: &[&str]) -> Command {
 
 pub(crate) fn run(arguments: &[&str]) -> Ended {
     Process::start(arguments).end()
+}
+
+/// Runs one test of this program in a process of its own, with this variable set.
+pub(crate) fn run_test(test: &str, variable: &str) -> Ended {
+    let child = again(test).env(variable, "1").spawn();
+    Process(Some(child.expect("this program starts again"))).end()
+}
+
+/// As a user who may do nothing; the program is copied to `folder`, where that user finds it.
+fn run_as_nobody(folder: &Path, arguments: &[&str]) -> Ended {
+    let program = folder.join("copy");
+    std::fs::copy(std::env::current_exe().expect("it runs"), &program).expect("there is room");
+    let mut command = Command::new(program);
+    // Only root can become somebody else; anybody else may do little enough.
+    #[expect(unsafe_code, reason = "libc has no other way")]
+    // SAFETY: geteuid takes nothing and cannot fail.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    if is_root {
+        command.uid(NOBODY);
+    }
+    command.args(["--exact", ITSELF, "--nocapture"]).env(ARGUMENTS, arguments.join("\n"));
+    let child = command.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    Process(Some(child.expect("it starts"))).end()
+}
+
+/// On a terminal, whose screen is what comes back as the output.
+fn run_on_terminal(arguments: &[&str]) -> Ended {
+    let this = std::env::current_exe().expect("it runs");
+    let command = format!("'{}' --exact {ITSELF} --nocapture", this.display());
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
+    terminal.env(ARGUMENTS, arguments.join("\n"));
+    let child = terminal.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    Process(Some(child.expect("`script` is part of every Debian"))).end()
 }
 
 /// With a standard input, which is less than a pipe holds.
@@ -130,6 +176,21 @@ fn options_are_listed() {
 }
 
 #[test]
+fn progress_is_a_line_on_a_terminal_and_nowhere_else() {
+    let slow =
+        ["--from", "generator:orders?rate=100&count=100", "--to", "memory:out", "--until-end"];
+    let shown = run_on_terminal(&slow);
+    assert_eq!((shown.status.code(), shown.count("written")), (Some(0), 100), "{shown:?}");
+    let lines = shown.stdout.matches(" set aside, ").count();
+    assert!(lines > 1, "{lines} lines of progress in {shown:?}");
+    let last = shown.stdout.rfind(" set aside, ").map(|at| &shown.stdout[at..]);
+    let taken_away = last.is_some_and(|rest| rest.contains("\r\u{1b}[2K{\"read\""));
+    assert!(taken_away, "the line is gone when the copy has ended: {shown:?}");
+    let piped = run(&slow);
+    assert!(!piped.stdout.contains("set aside") && piped.stderr.is_empty(), "{piped:?}");
+}
+
+#[test]
 fn wrong_use_ends_with_2_and_shows_no_password() {
     let wrong: [&[&str]; 6] = [
         &["--from", "memory:in"],
@@ -144,4 +205,34 @@ fn wrong_use_ends_with_2_and_shows_no_password() {
         assert_eq!(ended.status.code(), Some(2), "{arguments:?} {ended:?}");
         assert!(!ended.stderr.is_empty() && !ended.stderr.contains("canary"), "{ended:?}");
     }
+}
+
+#[test]
+fn files_that_may_not_be_used_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let set = |path: &Path, mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).expect("it is ours");
+    };
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "one\n").expect("a new file");
+    let closed = folder.path().join("closed");
+    std::fs::create_dir(&closed).expect("a new folder");
+    set(&secret, 0);
+    set(&closed, 0o555);
+    set(folder.path(), 0o755);
+    let input = format!("file://{}", secret.display());
+    let unread =
+        run_as_nobody(folder.path(), &["--from", &input, "--to", "memory:out", "--until-end"]);
+    let output = format!("file://{}/out", closed.display());
+    let unwritten = run_as_nobody(
+        folder.path(),
+        &["--from", "generator:orders?count=1", "--to", &output, "--until-end"],
+    );
+    for (ended, path) in [(unread, "secret"), (unwritten, "closed/out")] {
+        assert_ne!(ended.status.code(), Some(0), "{ended:?}");
+        let told = ended.stderr.contains("E0150") && ended.stderr.contains("Permission denied");
+        assert!(told && ended.stderr.contains(path), "{ended:?}");
+    }
+    set(&closed, 0o755);
 }
