@@ -3,7 +3,8 @@
 #
 # In the head (`//! ` before each line), `ci: ARGS` is a run that must succeed, `ci-fails: ARGS` one that must not. A block
 # between ```text and ``` is what the runs named since the last block print: `…` within a line stands for any text, alone on a
-# line for any lines. `{kafka}` in ARGS is a broker's address; ` < TEXT` or `< TEXT` behind them is standard input, as printf %b has it.
+# line for any lines. `{kafka}` or `{pulsar}` in ARGS is a broker's address; ` < TEXT` or `< TEXT` behind them is standard
+# input, as printf %b has it.
 
 # each_run FILE COMMAND...: calls COMMAND... KIND ARGS EXPECTED for each run, in order; one without arguments where none is named
 each_run() {

@@ -26,6 +26,7 @@ LAST_PORT=32000
 family_of() {
   case $1 in
     kafka | kafka3 | kafka-secure) echo kafka ;;
+    pulsar | pulsar-secure) echo pulsar ;;
     *) return 1 ;;
   esac
 }

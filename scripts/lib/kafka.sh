@@ -6,8 +6,10 @@
 #
 # Ports of a node: 0 clients, 1 controller.
 # The variables that it sets for lib/instance.sh and scripts/brokers look unused from here.
-# shellcheck disable=SC2034
+# shellcheck disable=SC2034,SC2153
 
+# shellcheck source=scripts/lib/java.sh disable=SC1091
+. "$LIB/java.sh"
 # shellcheck source=scripts/lib/kafka-secure.sh disable=SC1091
 . "$LIB/kafka-secure.sh"
 
@@ -63,26 +65,25 @@ kafka_install() {
   kafka_installed || with_lock "$(cache_dir)/kafka-$VERSION.lock" kafka_install_alone
 }
 
-kafka_installed() { [ -f "$KAFKA_HOME/complete" ] && [ -e "$(kafka_archive)" ]; }
+kafka_installed() { [ -f "$KAFKA_HOME/complete" ] && [ -e "$(java_archive "$KAFKA_HOME")" ]; }
 
 kafka_install_alone() {
   [ -f "$KAFKA_HOME/complete" ] || kafka_install_jars
-  [ -e "$(kafka_archive)" ] || kafka_make_archive
+  [ -e "$(java_archive "$KAFKA_HOME")" ] || java_make_archive "$KAFKA_HOME" kafka kafka_topic archive 1
 }
 
 kafka_install_jars() {
-  [ "$(java_major)" -ge 17 ] || die "Kafka $VERSION needs Java 17 or newer on PATH: run scripts/setup"
-  have mvn || die "Maven (mvn) is not on PATH: run scripts/setup"
+  java_need "Kafka $VERSION"
   rm -rf "$KAFKA_HOME"
   mkdir -p "$KAFKA_HOME/jars" || die "cannot write $KAFKA_HOME"
   say "fetching Kafka $VERSION with Maven (about 45 MB)"
-  kafka_fetch_jars
+  kafka_write_pom
+  java_fetch_jars "$KAFKA_HOME" "Kafka $VERSION"
   kafka_make_template
   touch "$KAFKA_HOME/complete"
 }
 
-kafka_fetch_jars() {
-  local attempt log=$KAFKA_HOME/maven.log
+kafka_write_pom() {
   # The topic tool is one jar of kafka-tools; its dependencies (46 jars) serve tools that nobody calls here.
   cat >"$KAFKA_HOME/pom.xml" <<XML
 <project>
@@ -106,14 +107,6 @@ kafka_fetch_jars() {
   </dependencies>
 </project>
 XML
-  for attempt in 1 2 3; do
-    mvn --batch-mode --quiet --no-transfer-progress --file "$KAFKA_HOME/pom.xml" dependency:copy-dependencies \
-      -DincludeScope=runtime -DoutputDirectory="$KAFKA_HOME/jars" >"$log" 2>&1 && return 0
-    say "Maven failed (attempt $attempt of 3), see $log"
-    sleep $((attempt * 2))
-  done
-  grep -m 3 ERROR "$log" >&2
-  die "Maven could not fetch Kafka $VERSION, see $log"
 }
 
 # kafka_make_template: what the storage tool writes into an empty folder, made once. Formatting a node is then
@@ -129,32 +122,6 @@ kafka_make_template() {
   }
 }
 
-# kafka_archive: parsed and verified classes of a broker that ran before (the JVM's class data sharing). Halves
-# the time and the CPU of a start. Valid for one build of the JVM, hence the name.
-kafka_archive() { printf '%s/classes-%s.jsa\n' "$KAFKA_HOME" "$(stat -Lc '%s-%Y' "$(command -v java)" 2>/dev/null)"; }
-
-# kafka_make_archive: run a throw-away broker that writes the archive when it ends. Brokers work without it, so
-# a failure leaves an empty file (which the JVM ignores) and is not tried again.
-kafka_make_archive() {
-  local archive
-  archive=$(kafka_archive)
-  say "preparing fast starts (once for each version of Java)"
-  (
-    open_instance kafka class-archive
-    rm -rf "$DIR"
-    with_lock "$(data_root)/ports.lock" choose_ports
-    # shellcheck disable=SC2317 # called by kafka_start
-    kafka_class_option() { printf '%s\n' "-XX:ArchiveClassesAtExit=$archive.new"; }
-    launch 1
-    await_ready 1 "$READY_SECONDS"
-    kafka_topic archive 1 >/dev/null
-    stop_nodes 1
-    rm -rf "$DIR"
-  ) && [ -s "$archive.new" ] && mv "$archive.new" "$archive" && return 0
-  say "no class archive could be made: brokers will start slowly, but work"
-  : >"$archive"
-}
-
 # --- running --------------------------------------------------------------------------------------------
 
 # kafka_random_id: Kafka's notation for 16 random bytes, never with a dash in front (tools take that for an option)
@@ -164,8 +131,7 @@ kafka_random_id() {
   printf '%s\n' "$id"
 }
 
-# the jars in a fixed order, because a class archive is only valid for the class path it was made with
-kafka_classpath() { printf '%s\n' "$KAFKA_HOME"/jars/*.jar | LC_ALL=C sort | paste -sd: -; }
+kafka_classpath() { java_classpath "$KAFKA_HOME"; }
 
 kafka_tool() { # CLASS ARGS...: a short-lived, quiet JVM
   java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
@@ -232,27 +198,10 @@ PROPERTIES
   printf '%s\n' "${MILLSTREAM_KAFKA_EXTRA:-}" | tr ';' '\n' >>"$(kafka_properties "$1")"
 }
 
-kafka_class_option() {
-  local archive
-  archive=$(kafka_archive)
-  [ ! -s "$archive" ] || printf '%s\n' "-XX:SharedArchiveFile=$archive"
-}
-
-# kafka_jit_option: `quick` stops at the first compiler. Measured on two cores against `full`: ready in 1.0 s
-# instead of 1.2 s, half the CPU over the first minutes, the same throughput with large batches; with batches of
-# 100 records `full` needs half the CPU, but only once a million records have warmed it up.
-kafka_jit_option() {
-  case ${MILLSTREAM_KAFKA_JIT:-quick} in
-    quick) echo -XX:TieredStopAtLevel=1 ;;
-    full) echo -XX:+TieredCompilation ;;
-    *) die "MILLSTREAM_KAFKA_JIT is quick or full, not '$MILLSTREAM_KAFKA_JIT'" ;;
-  esac
-}
-
 kafka_start() { # NODE
   local options class_option jit_option
-  jit_option=$(kafka_jit_option) || exit
-  class_option=$(kafka_class_option)
+  jit_option=$(java_jit_option MILLSTREAM_KAFKA_JIT) || exit
+  class_option=$(java_class_option "$KAFKA_HOME")
   ! kafka_is_secure || secure_prepare
   kafka_configure "$1"
   if kafka_is_secure; then secure_format "$1"; else kafka_format "$1"; fi

@@ -14,6 +14,7 @@ missing_packages() {
   have script || echo bsdutils
   [ "$(java_major)" -ge 17 ] || echo openjdk-17-jre-headless
   have mvn || echo maven
+  have protoc || echo protobuf-compiler # the `pulsar` crate, which benches compare with
   have pkg-config || echo pkg-config
   has_library openssl openssl/ssl.h || echo libssl-dev
   has_library zlib zlib.h || echo zlib1g-dev
@@ -25,8 +26,23 @@ has_library() {
   have cc && printf '#include <%s>\n' "$2" | cc -E - >/dev/null 2>&1
 }
 
-# jars_present: are the brokers' jars in the cache? (kafka and kafka3 share theirs)
-jars_present() {
-  open_instance kafka default
-  kafka_installed
+# BROKERS_WITH_JARS: one name of each family (kafka and kafka3 share theirs)
+BROKERS_WITH_JARS=(kafka pulsar)
+
+# missing_jars: the brokers whose jars are not in the cache, with their versions, one a line
+missing_jars() {
+  local name
+  for name in "${BROKERS_WITH_JARS[@]}"; do
+    open_instance "$name" default
+    "${FAMILY}_installed" || printf '%s %s\n' "$name" "$VERSION"
+  done
+}
+
+# install_jars: of every broker
+install_jars() {
+  local name
+  for name in "${BROKERS_WITH_JARS[@]}"; do
+    open_instance "$name" default
+    "${FAMILY}_install" || return
+  done
 }
