@@ -18,11 +18,13 @@
 //! | connectors | [`memory`], [`mod@file`], [`generator`], [`stdio`], `kafka` (feature `kafka`) |
 //! | tests without a broker | [`testing`] |
 //! | connectors by URL, copying | [`registry`], [`copy`], [`url`] |
-//! | a connector of your own | [`source`], [`sink`], [`batch`] |
+//! | a connector of your own | [`source`], [`sink`], [`batch`], `io` (feature `io`) |
 
 pub mod copy;
 pub mod registry;
 
+#[cfg(feature = "io")]
+pub use millstream_engine::io;
 pub use millstream_engine::{
     BoxError, Config, Dataflow, DeadLetter, Error, ErrorKind, ErrorRecord, Flow, Handle, Preset,
     RecordStream, Result, Secret, Stream, batch, clock, config, error, flow, format, metrics,

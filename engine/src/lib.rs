@@ -9,6 +9,8 @@ pub mod config;
 pub mod error;
 pub mod flow;
 pub mod format;
+#[cfg(feature = "io")]
+pub mod io;
 pub mod metrics;
 pub mod position;
 mod preset;

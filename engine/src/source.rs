@@ -11,6 +11,8 @@ mod fill;
 mod from_fn;
 mod from_fn_reader;
 mod from_iter;
+#[cfg(feature = "io")]
+mod from_stream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +27,8 @@ use crate::error::{Error, Result};
 pub use fill::Fill;
 pub use from_fn::{FromFn, from_fn};
 pub use from_iter::from_iter;
+#[cfg(feature = "io")]
+pub use from_stream::{from_stream, try_from_stream};
 
 /// How a source acknowledges what was processed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -143,6 +143,13 @@ impl RecordBatch {
         }
     }
 
+    /// Swaps the records with those of another batch; origins stay where they are.
+    #[cfg(feature = "io")]
+    pub(crate) fn swap_records(&mut self, other: &mut Self) {
+        std::mem::swap(self, other);
+        std::mem::swap(&mut self.runs, &mut other.runs);
+    }
+
     /// Says where the records pushed from here on come from; the same origin again is free.
     #[inline]
     pub fn set_origin(&mut self, origin: &Origin) {

@@ -50,6 +50,18 @@ impl<'b> Fill<'b> {
         writer
     }
 
+    /// Bytes and records at which the batch is full.
+    #[cfg(feature = "io")]
+    pub(super) fn limits(&self) -> (usize, usize) {
+        (self.max_bytes, self.max_records)
+    }
+
+    /// Takes the records of `other`, whose positions are set, and leaves it those of an empty batch.
+    #[cfg(feature = "io")]
+    pub(super) fn swap(&mut self, other: &mut RecordBatch) {
+        self.batch.swap_records(other);
+    }
+
     /// The position of the next record: how many came before it. In a source that can be replayed it starts where the last run
     /// ended, which the closure must look at; in any other at 0.
     pub fn position(&self) -> u64 {
