@@ -245,6 +245,7 @@ fn owned(
         position,
         origin: origin.cloned(),
         destination: OwnedDestination::default(),
+        envelope: None,
     }
 }
 

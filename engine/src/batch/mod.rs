@@ -5,6 +5,9 @@
 mod container;
 mod destination;
 mod destination_column;
+mod entry;
+mod envelope;
+mod envelope_column;
 mod headers;
 mod names;
 mod origin;
@@ -15,10 +18,12 @@ mod wire;
 mod writer;
 
 pub use destination::{Destination, OwnedDestination};
+pub use entry::{Entry, NO_TIME};
+pub use envelope::{EntryId, Envelope, OwnedEnvelope, RecordId};
 pub use headers::{Header, Headers};
 pub(crate) use names::hash_of_name;
 pub use origin::{Origin, Run};
 pub use owned::OwnedRecord;
 pub use record::Record;
-pub use record_batch::{BATCH_BYTES, Entry, NO_TIME, RecordBatch};
+pub use record_batch::{BATCH_BYTES, RecordBatch};
 pub use writer::RecordWriter;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Origin, OwnedDestination};
+use super::{Origin, OwnedDestination, OwnedEnvelope};
 
 /// A record that owns its bytes. For the hot path there is [`super::Record`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct OwnedRecord {
     pub origin: Option<Origin>,
     /// Where it is to go, where it says so.
     pub destination: OwnedDestination,
+    /// What only some brokers say of it; readers set it, writers may ignore it.
+    pub envelope: Option<Box<OwnedEnvelope>>,
 }
 
 impl OwnedRecord {
@@ -54,6 +56,17 @@ impl OwnedRecord {
     #[must_use]
     pub fn with_partition(mut self, partition: u32) -> Self {
         self.destination.partition = Some(partition);
+        self
+    }
+
+    /// The same, standing at a position that was written as text: a number, or else the broker's own id of the record.
+    pub(crate) fn at(mut self, position: &str) -> Self {
+        match position.parse() {
+            Ok(number) => self.position = number,
+            Err(_no_number) => {
+                self.envelope.get_or_insert_default().id = Some(position.to_owned());
+            }
+        }
         self
     }
 

@@ -1,6 +1,9 @@
 //! A record borrowed from its batch.
 
-use super::{Destination, Entry, Headers, NO_TIME, Origin, OwnedRecord, RecordBatch, Run};
+use super::{
+    Destination, Entry, Envelope, Headers, NO_TIME, Origin, OwnedEnvelope, OwnedRecord,
+    RecordBatch, RecordId, Run,
+};
 
 /// A borrowed record: key, value, headers, time and position, as bytes.
 ///
@@ -103,6 +106,41 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// What only some brokers say of a record; all of it absent with the others.
+    #[inline]
+    pub fn envelope(self) -> Envelope<'a> {
+        match &self.batch.envelopes {
+            Some(column) => column.get(self.index()),
+            None => Envelope::default(),
+        }
+    }
+
+    /// How often the broker has handed the record out before; 0 the first time, and where the broker does not say.
+    pub fn redelivery_count(self) -> u32 {
+        self.envelope().redelivery_count
+    }
+
+    /// When the producer handed the record to the broker, in milliseconds since the Unix epoch, where the broker says so. Its event
+    /// time is [`Record::time`].
+    pub fn publish_time(self) -> Option<i64> {
+        self.envelope().publish_time
+    }
+
+    /// The name of the producer, where the broker says it.
+    pub fn producer_name(self) -> Option<&'a str> {
+        self.envelope().producer_name
+    }
+
+    /// What the broker orders and deals out by, where that is not the key.
+    pub fn ordering_key(self) -> Option<&'a [u8]> {
+        self.batch.envelopes.as_ref()?.ordering_key(self.index())
+    }
+
+    /// The broker's own id of the record, where that is not its position.
+    pub fn id(self) -> Option<RecordId<'a>> {
+        self.envelope().entry.map(|entry| RecordId::new(entry, self.position()))
+    }
+
     /// A copy that outlives the batch.
     pub fn to_owned(self) -> OwnedRecord {
         OwnedRecord {
@@ -116,11 +154,25 @@ impl<'a> Record<'a> {
             position: self.position(),
             origin: self.origin().cloned(),
             destination: self.destination().to_owned(),
+            envelope: self.owned_envelope(),
         }
     }
 
+    fn owned_envelope(self) -> Option<Box<OwnedEnvelope>> {
+        let column = self.batch.envelopes.as_ref()?;
+        let envelope = column.get(self.index());
+        let owned = OwnedEnvelope {
+            redelivery_count: envelope.redelivery_count,
+            publish_time: envelope.publish_time,
+            producer_name: envelope.producer_name.map(str::to_owned),
+            ordering_key: self.ordering_key().map(<[u8]>::to_vec),
+            id: self.id().map(|id| id.to_string()),
+        };
+        (owned != OwnedEnvelope::default()).then(|| Box::new(owned))
+    }
+
     /// Index in the batch, from the entry's address: kept out of the record so that it stays two words.
-    fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         let base = self.batch.entries.as_ptr() as usize;
         (std::ptr::from_ref(self.entry) as usize).wrapping_sub(base) / size_of::<Entry>()
     }

@@ -1,17 +1,20 @@
 //! The compact form in which record batches travel between processes. Nothing durable is written in it.
 //!
 //! Little endian, padded with zeros to a multiple of eight bytes: number of records and of runs as `u32`, bytes of all records
-//! and time of ingest as `u64`, number of topics' names and of destinations as `u32`; per record the lengths of key, value and headers as `u32` (`u32::MAX` for none), time as `i64`
-//! and position as `u64`; per run first record, partition, lengths of connector and topic as `u32`, then both texts; per name its length as `u32`
-//! and the text; per destination the number of the name and the partition as `u32` (`u32::MAX` for none); the bytes.
+//! and time of ingest as `u64`, number of topics' names, of destinations, of runs of envelopes and of ordering keys as `u32`; per record
+//! the lengths of key, value and headers as `u32` (`u32::MAX` for none), time as `i64` and position as `u64`; per run first record,
+//! partition, lengths of connector and topic as `u32`, then both texts; per name its length as `u32` and the text; per destination the
+//! number of the name and the partition as `u32` (`u32::MAX` for none); the envelopes, see `envelopes.rs`; the bytes.
 //! Invariant: records lie gapless on the wire, so no length read from it can point outside.
+
+mod envelopes;
 
 use std::io::{self, Write};
 
 use super::destination_column::{DestinationColumn, Mark, NONE};
 use super::{Entry, Origin, RecordBatch, Run};
 
-const HEAD: usize = 4 + 4 + 8 + 8 + 4 + 4;
+const HEAD: usize = 4 + 4 + 8 + 8 + 4 + 4 + 4 + 4;
 const ENTRY: usize = 4 + 4 + 4 + 8 + 8;
 const RUN: usize = 4 + 4 + 4 + 4;
 const NAME: usize = 4;
@@ -25,7 +28,8 @@ pub(super) fn encoded_len(batch: &RecordBatch) -> usize {
 fn unpadded_len(batch: &RecordBatch) -> usize {
     let runs: usize = batch.runs.iter().map(run_len).sum();
     let column = batch.destinations.as_deref().map_or(0, column_len);
-    HEAD + batch.len() * ENTRY + runs + column + record_bytes(batch)
+    let envelopes = batch.envelopes.as_deref().map_or(0, envelopes::encoded_len);
+    HEAD + batch.len() * ENTRY + runs + column + envelopes + record_bytes(batch)
 }
 
 fn run_len(run: &Run) -> usize {
@@ -54,6 +58,10 @@ pub(super) fn encode(batch: &RecordBatch, out: &mut impl Write) -> io::Result<()
         .map_or((0, 0), |column| (column.names.len(), column.marks.len()));
     out.write_all(&len32(n_names)?)?;
     out.write_all(&len32(n_marks)?)?;
+    let (n_envelopes, n_keys) =
+        batch.envelopes.as_ref().map_or((0, 0), |column| (column.runs.len(), column.keys.len()));
+    out.write_all(&len32(n_envelopes)?)?;
+    out.write_all(&len32(n_keys)?)?;
     for entry in &batch.entries {
         out.write_all(&entry.key_len.to_le_bytes())?;
         out.write_all(&entry.value_len.to_le_bytes())?;
@@ -71,6 +79,9 @@ pub(super) fn encode(batch: &RecordBatch, out: &mut impl Write) -> io::Result<()
     }
     if let Some(column) = &batch.destinations {
         encode_column(column, out)?;
+    }
+    if let Some(column) = &batch.envelopes {
+        envelopes::encode(column, out)?;
     }
     for record in batch.iter() {
         out.write_all(record.bytes())?;
@@ -105,6 +116,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RecordBatch, Damage> {
     let n_bytes = usize::try_from(input.u64()?).map_err(|_too_large| "it is too large")?;
     let mut batch = RecordBatch { ingest_micros: input.u64()?, ..RecordBatch::default() };
     let (n_names, n_marks) = (input.u32()? as usize, input.u32()? as usize);
+    let (n_envelopes, n_keys) = (input.u32()? as usize, input.u32()? as usize);
     input.has(n_records.checked_mul(ENTRY))?;
     batch.entries.reserve_exact(n_records);
     let mut end = 0;
@@ -119,6 +131,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RecordBatch, Damage> {
     batch.runs = input.runs(n_runs, n_records)?;
     if n_names > 0 || n_marks > 0 {
         batch.destinations = Some(Box::new(input.column(n_names, n_marks, n_records)?));
+    }
+    if n_envelopes > 0 || n_keys > 0 {
+        let column = envelopes::decode(&mut input, n_envelopes, n_keys, n_records)?;
+        batch.envelopes = Some(Box::new(column));
     }
     batch.arena.extend_from_slice(input.take(n_bytes)?);
     if input.0.len() >= 8 || input.0.iter().any(|byte| *byte != 0) {

@@ -23,6 +23,8 @@ pub struct RecordWriter<'b> {
     position: u64,
     /// A topic's name was offered to the batch.
     has_topic: bool,
+    /// An ordering key was offered to the batch.
+    has_ordering_key: bool,
     partition: u32,
 }
 
@@ -41,6 +43,7 @@ impl<'b> RecordWriter<'b> {
             time: NO_TIME,
             position: 0,
             has_topic: false,
+            has_ordering_key: false,
             partition: NOWHERE,
         }
     }
@@ -147,8 +150,16 @@ impl<'b> RecordWriter<'b> {
         self
     }
 
-    /// Makes the record a copy of another one: key, value, headers, time, position and destination. What follows changes the copy;
-    /// key and value must not be set again where it has headers.
+    /// Sets what the broker orders and deals out by, where that is not the key. Brokers that know none ignore it.
+    #[inline]
+    pub fn ordering_key(&mut self, key: &[u8]) -> &mut Self {
+        self.batch.envelopes.get_or_insert_default().offer_key(key);
+        self.has_ordering_key = true;
+        self
+    }
+
+    /// Makes the record a copy of another one: key, value, headers, time, position, destination and ordering key. What follows
+    /// changes the copy; key and value must not be set again where it has headers.
     #[inline]
     pub fn copy(&mut self, record: Record<'_>) -> &mut Self {
         let (entry, bytes) = (record.entry(), record.bytes());
@@ -166,6 +177,9 @@ impl<'b> RecordWriter<'b> {
             self.topic(topic);
         }
         self.partition = destination.partition.unwrap_or(NOWHERE);
+        if let Some(key) = record.ordering_key() {
+            self.ordering_key(key);
+        }
         self
     }
 
@@ -199,7 +213,18 @@ impl<'b> RecordWriter<'b> {
         if self.has_topic || self.partition != NOWHERE {
             self.set_destination();
         }
+        if self.has_ordering_key {
+            self.set_ordering_key();
+        }
         std::mem::forget(self);
+    }
+
+    #[cold]
+    fn set_ordering_key(&mut self) {
+        let last = self.batch.entries.len() - 1;
+        if let Some(column) = &mut self.batch.envelopes {
+            column.accept_key(last);
+        }
     }
 
     #[inline]
@@ -232,6 +257,9 @@ impl Drop for RecordWriter<'_> {
         self.batch.arena.truncate(self.start);
         if self.has_topic {
             self.batch.column().names.withdraw();
+        }
+        if let Some(column) = self.batch.envelopes.as_mut().filter(|_| self.has_ordering_key) {
+            column.withdraw_key();
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result, codes};
 /// The headers of a dead letter, in the order in which they are written; values are UTF-8 text.
 ///
 /// The same on every connector; the record's own headers come before them. The four that name the origin are absent where it is
-/// not known. Two more may follow: [`RECORD_TIME_HEADER`] and [`VALUE_LEFT_OUT_HEADER`].
+/// not known; `millstream-position` is a number, or the broker's own id of the record where there is one ([`Record::id`]). Two more may follow: [`RECORD_TIME_HEADER`] and [`VALUE_LEFT_OUT_HEADER`].
 pub const fn dead_letter_headers() -> [&'static str; 10] {
     [
         CODE,
@@ -56,7 +56,10 @@ impl ErrorRecord {
             text(out, connector, &origin.connector);
             text(out, topic, &origin.topic);
             number(out, partition, origin.partition);
-            number(out, position, record.position);
+            match record.envelope.as_ref().and_then(|envelope| envelope.id.as_deref()) {
+                Some(id) => text(out, position, id),
+                None => number(out, position, record.position),
+            }
         }
         number(out, time, self.failed_at);
         number(out, attempts, self.attempts);
@@ -180,7 +183,7 @@ impl<'a> Ours<'_, 'a> {
         if let Some(connector) = self.text(connector)? {
             record.origin =
                 Some(Origin::new(connector, self.needed(topic)?, self.needed_number(partition)?));
-            record.position = self.needed_number(position)?;
+            record = record.at(self.needed(position)?);
         }
         Ok(ErrorRecord {
             dataflow: self.needed(dataflow)?.into(),

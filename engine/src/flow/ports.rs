@@ -162,10 +162,10 @@ impl<O: Output> Ports<'_, O> {
             .with_source(failure.error)
             .with_action("The dataflow stops before this record; a restart continues with it.")
             .with_hint("To set such records aside and go on, take them with `.split_errors()` instead of `.errors_fail()`.");
-        if let Some((origin, position)) = cx.place() {
-            if let Some(origin) = origin {
-                error = error.at_partition(&origin.topic, origin.partition);
-            }
+        if let Some((Some(origin), _)) = cx.place() {
+            error = error.at_partition(&origin.topic, origin.partition);
+        }
+        if let Some(position) = cx.position_text() {
             error = error.at_position(position);
         }
         error
@@ -185,5 +185,6 @@ fn failed_record(cx: Cx<'_>, item: Option<Vec<u8>>) -> OwnedRecord {
 fn bytes_of(record: &OwnedRecord) -> usize {
     let part = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
     let headers = record.headers.iter().map(|(name, value)| name.len() + part(value));
-    part(&record.key) + part(&record.value) + headers.sum::<usize>()
+    let envelope = record.envelope.as_deref().map_or(0, size_of_val);
+    part(&record.key) + part(&record.value) + headers.sum::<usize>() + envelope
 }

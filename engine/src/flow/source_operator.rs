@@ -357,12 +357,15 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
         self.cx.counters.errors.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(source = %state.name, "{}", error.report());
         let place = error.place();
-        let position = place.position.as_ref().and_then(|p| p.parse().ok()).unwrap_or(0);
         let origin = place
             .topic
             .as_ref()
             .map(|topic| Origin::new(state.connector, topic, place.partition.unwrap_or(0)));
-        let record = OwnedRecord { position, origin, ..OwnedRecord::default() };
+        let record = OwnedRecord { origin, ..OwnedRecord::default() };
+        let record = match &place.position {
+            Some(position) => record.at(position),
+            None => record,
+        };
         let text = text_of(&error);
         let failed = ErrorRecord::now(&self.build, &state.name, error.code(), text, record);
         self.errors.pending[0].items.push(ErrorRecord { attempts: self.failures, ..failed });

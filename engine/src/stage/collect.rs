@@ -139,6 +139,9 @@ impl EmitRecord for RecordOut<'_, '_> {
         write: F,
     ) {
         self.begin(cx);
+        if let Some(record) = cx.record() {
+            self.batch.continue_envelope(record);
+        }
         let mut writer = self.batch.writer();
         if let Some(record) = cx.record() {
             writer.position(record.position());

@@ -70,6 +70,13 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// The position of the record the item came from, as people look it up: the broker's own id while the record is at hand, else
+    /// the number.
+    pub(crate) fn position_text(self) -> Option<String> {
+        let id = self.record().and_then(Record::id).map(|id| id.to_string());
+        id.or_else(|| self.place().map(|(_, position)| position.to_string()))
+    }
+
     /// The origin, where there is one, and the position of the record the item came from.
     pub(crate) fn place(self) -> Option<(Option<&'a Origin>, u64)> {
         match self.0 {

@@ -107,7 +107,7 @@ pub(crate) mod private {
     impl Output for RecordBatch {
         fn weight(&self) -> usize {
             let entries = self.len() * size_of::<crate::batch::Entry>();
-            self.n_bytes() + entries + self.destination_bytes()
+            self.n_bytes() + entries + self.column_bytes()
         }
     }
 

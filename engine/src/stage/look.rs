@@ -1,6 +1,6 @@
 //! Stages that look at whole records, whether these lie in a batch already or are written by the stage before.
 //!
-//! Invariant: a record written for a stage to look at has the position and the origin of the record it came from.
+//! Invariant: a record written for a stage to look at has the position, the origin and the envelope of the record it came from.
 
 use super::emit::{Cx, EmitRecord, Failure};
 use crate::batch::{Record, RecordBatch, RecordWriter};
@@ -41,6 +41,9 @@ impl<L: Look> EmitRecord for Looking<'_, L> {
     ) {
         let run = cx.record().and_then(Record::run);
         self.scratch.restart(run.map(|run| &run.origin));
+        if let Some(record) = cx.record() {
+            self.scratch.continue_envelope(record);
+        }
         let mut writer = self.scratch.writer();
         if let Some(record) = cx.record() {
             writer.position(record.position());

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, codes};
 
 thread_local! {
     static STEP: Cell<Option<StepId>> = const { Cell::new(None) };
-    static RECORD: RefCell<Option<(Option<Origin>, u64)>> = const { RefCell::new(None) };
+    static RECORD: RefCell<Option<(Option<Origin>, String)>> = const { RefCell::new(None) };
 }
 
 struct StepNote(StepId);
@@ -51,7 +51,7 @@ pub(crate) struct OriginNote<'a>(pub(crate) Cx<'a>);
 impl Drop for OriginNote<'_> {
     #[cold]
     fn drop(&mut self) {
-        if let Some((origin, position)) = self.0.place() {
+        if let (Some((origin, _)), Some(position)) = (self.0.place(), self.0.position_text()) {
             RECORD.with_borrow_mut(|note| *note = Some((origin.cloned(), position)));
         }
     }
@@ -62,7 +62,8 @@ impl Drop for OriginNote<'_> {
 pub(crate) struct Panicked {
     pub(crate) message: String,
     pub(crate) step: Option<StepId>,
-    pub(crate) record: Option<(Option<Origin>, u64)>,
+    /// Where the record at hand came from, and its position there.
+    pub(crate) record: Option<(Option<Origin>, String)>,
 }
 
 impl Panicked {

@@ -292,5 +292,6 @@ fn owned(message: &BorrowedMessage<'_>) -> OwnedRecord {
             partition: u32::try_from(message.partition()).expect("the number of a partition"),
         }),
         destination: OwnedDestination::default(),
+        envelope: None,
     }
 }

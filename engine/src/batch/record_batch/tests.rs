@@ -1,6 +1,7 @@
 //! Batches keep records, their origins and their destinations together.
 
 use super::*;
+use crate::batch::NO_TIME;
 
 fn numbered(n: u64) -> RecordBatch {
     let mut batch = RecordBatch::default();
@@ -89,13 +90,15 @@ fn destinations_follow_their_records() {
 }
 
 #[test]
-fn batches_without_destinations_have_no_column() {
+fn batches_without_destinations_and_envelopes_have_no_columns() {
     let mut batch = numbered(3);
     batch.push_range(&numbered(3), 0..3);
     batch.retain(|record| record.position() > 0);
     assert!(batch.destinations.is_none());
     let column: usize = size_of_val(&batch.destinations);
     assert_eq!(column, 8);
+    assert!(batch.envelopes.is_none());
+    assert_eq!((size_of_val(&batch.envelopes), size_of::<Entry>()), (8, 32));
 }
 
 #[test]

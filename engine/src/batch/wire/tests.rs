@@ -7,7 +7,7 @@ use timely::bytes::arc::BytesMut;
 use timely::dataflow::channels::ContainerBytes;
 
 use super::*;
-use crate::batch::{OwnedDestination, OwnedRecord};
+use crate::batch::{OwnedDestination, OwnedEnvelope, OwnedRecord};
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..20)
@@ -18,8 +18,8 @@ fn record() -> impl Strategy<Value = OwnedRecord> {
     let place = (of(0..i64::MAX), any::<u64>(), of(("[a-z]{0,5}", 0..3_u32)));
     let destination = (of("[a-z]{0,3}"), of(0..3_u32))
         .prop_map(|(topic, partition)| OwnedDestination { topic, partition });
-    (of(bytes()), of(bytes()), headers, place, destination).prop_map(
-        |(key, value, headers, (time, position, origin), destination)| OwnedRecord {
+    (of(bytes()), of(bytes()), headers, place, destination, envelope()).prop_map(
+        |(key, value, headers, (time, position, origin), destination, envelope)| OwnedRecord {
             key,
             value,
             headers,
@@ -27,8 +27,18 @@ fn record() -> impl Strategy<Value = OwnedRecord> {
             position,
             origin: origin.map(|(topic, partition)| Origin::new("test", &topic, partition)),
             destination,
+            envelope,
         },
     )
+}
+
+fn envelope() -> impl Strategy<Value = Option<Box<OwnedEnvelope>>> {
+    let parts = (0..2_u32, of(0..3_i64), of("[ab]?"), of(bytes()), of("[0-9:]{1,3}"));
+    parts.prop_map(|(redelivery_count, publish_time, producer_name, ordering_key, id)| {
+        let envelope =
+            OwnedEnvelope { redelivery_count, publish_time, producer_name, ordering_key, id };
+        Some(Box::new(envelope)).filter(|some| **some != OwnedEnvelope::default())
+    })
 }
 
 fn batch_of(records: &[OwnedRecord]) -> RecordBatch {
@@ -61,9 +71,10 @@ proptest! {
         });
         let read = decode(&written(&batch)).expect("what was written is a batch");
         let is_kept = |(at, _): &(usize, _)| keep >> ((at + 1) % 64) & 1 == 1;
-        let wanted = records.iter().enumerate().filter(is_kept).map(|(_, r)| &r.destination);
+        let wanted = records.iter().enumerate().filter(is_kept);
+        let wanted = wanted.map(|(_, record)| (&record.destination, &record.envelope));
         let kept = owned(&batch);
-        prop_assert!(wanted.eq(kept.iter().map(|record| &record.destination)));
+        prop_assert!(wanted.eq(kept.iter().map(|record| (&record.destination, &record.envelope))));
         prop_assert_eq!(owned(&read), owned(&batch));
         prop_assert_eq!(read.ingest_micros, 77);
         prop_assert_eq!(written(&read), written(&batch));

@@ -3,7 +3,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::batch::{OwnedDestination, RecordBatch};
+use crate::batch::{OwnedDestination, OwnedEnvelope, RecordBatch};
 
 fn written(error: &ErrorRecord) -> RecordBatch {
     let mut batch = RecordBatch::default();
@@ -47,20 +47,26 @@ fn records() -> impl Strategy<Value = OwnedRecord> {
         Just(RECORD_TIME_HEADER.to_owned()),
         Just(VALUE_LEFT_OUT_HEADER.to_owned()),
     ];
-    let place = option::of(("[a-z]{1,5}", "[a-z.]{1,9}", any::<u32>(), any::<u64>()));
+    let stands_at =
+        prop_oneof![any::<u64>().prop_map(Ok), "[0-9]{1,3}(:[0-9]{1,3}){1,2}".prop_map(Err)];
+    let place = option::of(("[a-z]{1,5}", "[a-z.]{1,9}", any::<u32>(), stands_at));
     let parts = (bytes(), bytes(), vec((name, bytes()), 0..5), option::of(any::<i64>()), place);
     parts.prop_map(|(key, value, headers, time, origin)| {
         let time = time.filter(|millis| *millis != crate::batch::NO_TIME);
-        let position = origin.as_ref().map_or(0, |(_, _, _, position)| *position);
+        let position = origin.as_ref().map_or(Ok(0), |(_, _, _, at)| at.clone());
+        let id = position.clone().err();
+        let envelope =
+            id.map(|id| Box::new(OwnedEnvelope { id: Some(id), ..OwnedEnvelope::default() }));
         let origin = origin.map(|(connector, topic, at, _)| Origin::new(&connector, &topic, at));
         OwnedRecord {
             key,
             value,
             headers,
             time,
-            position,
+            position: position.unwrap_or_default(),
             origin,
             destination: OwnedDestination::default(),
+            envelope,
         }
     })
 }
