@@ -69,6 +69,12 @@ impl RecordBatch {
         self.arena.capacity() + self.entries.capacity() * size_of::<Entry>() + self.column_bytes()
     }
 
+    /// Whether it has memory to be used again; asked for each record that is collected.
+    #[inline]
+    pub(crate) fn is_allocated(&self) -> bool {
+        self.arena.capacity() > 0 || self.entries.capacity() > 0
+    }
+
     /// Bytes of memory that destinations and envelopes use.
     pub(crate) fn column_bytes(&self) -> usize {
         self.destinations.as_ref().map_or(0, |column| column.n_bytes())

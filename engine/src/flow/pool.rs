@@ -30,7 +30,7 @@ pub trait Reusable {
 
 impl Reusable for RecordBatch {
     fn has_memory(&self) -> bool {
-        self.memory() > 0
+        self.is_allocated()
     }
 
     fn empty(&mut self) {

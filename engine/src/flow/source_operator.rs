@@ -374,7 +374,7 @@ impl<O: Output, B: Body<RecordBatch, O>> SourceOperator<O, B> {
 
     /// Gives the batch back to the reader, or another one where it went on downstream itself.
     fn recycle(&self, state: &mut SourceState, batch: RecordBatch) {
-        let batch = if batch.memory() > 0 { Some(batch) } else { self.build.batches.take() };
+        let batch = if batch.is_allocated() { Some(batch) } else { self.build.batches.take() };
         if let (Some(batch), Some(feed)) = (batch, &mut state.feed) {
             feed.recycle(batch);
         }

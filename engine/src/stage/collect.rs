@@ -83,7 +83,7 @@ impl<'x, 'p> RecordOut<'x, 'p> {
     pub(crate) fn finish(mut self) {
         if !self.batch.is_empty() {
             self.ports.give(&mut self.batch);
-        } else if self.batch.memory() > 0 {
+        } else if self.batch.is_allocated() {
             self.pool.put(self.batch);
         }
     }
@@ -105,7 +105,7 @@ impl<'x, 'p> RecordOut<'x, 'p> {
     #[inline(always)]
     fn begin(&mut self, cx: Cx<'_>) {
         if self.batch.n_bytes() >= BATCH_BYTES
-            || self.batch.memory() == 0
+            || !self.batch.is_allocated()
             || self.batch.len() >= MAX_RECORDS
         {
             self.make_room();

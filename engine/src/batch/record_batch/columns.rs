@@ -65,7 +65,10 @@ impl RecordBatch {
         self.destinations.get_or_insert_default()
     }
 
-    /// Says what the broker says of the records pushed from here on; the same again is free but for a comparison.
+    /// Says what the broker says of the records pushed from here on; the same again is free but for a comparison. To be said where
+    /// it changes, as with [`RecordBatch::set_origin`], and apart from it.
+    // Out of line, like the copies below: loops over records without envelopes shall not carry this code.
+    #[inline(never)]
     pub fn set_envelope(&mut self, envelope: &Envelope<'_>) {
         if self.envelopes.is_none() && envelope.is_none() {
             return;
@@ -83,6 +86,7 @@ impl RecordBatch {
     }
 
     /// Gives the record pushed last the envelope and the ordering key of the one that it is a copy of.
+    #[inline(never)]
     pub(in crate::batch) fn copy_envelope(&mut self, record: Record<'_>) {
         let last = self.entries.len() - 1;
         let column = self.envelopes.get_or_insert_default();
@@ -93,6 +97,7 @@ impl RecordBatch {
     }
 
     /// The same for the records from `first` on, copies of those of `other` at `range`.
+    #[inline(never)]
     pub(in crate::batch) fn copy_envelopes(
         &mut self,
         first: usize,
