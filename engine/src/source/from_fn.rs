@@ -68,7 +68,7 @@ pub fn from_fn(
     FromFn { fill: RefCell::new(Some(Box::new(fill))), replayable: false }
 }
 
-/// A source of the program's own; made by [`from_fn`] and [`from_iter`](super::from_iter).
+/// A source of the program's own; made by [`from_fn`], [`from_iter`](super::from_iter) and, of async streams, `from_stream`.
 pub struct FromFn {
     fill: RefCell<Option<FillFn>>,
     replayable: bool,

@@ -67,6 +67,29 @@ impl RecordBatch {
 
     /// Says what the broker says of the records pushed from here on; the same again is free but for a comparison. To be said where
     /// it changes, as with [`RecordBatch::set_origin`], and apart from it.
+    ///
+    /// # Examples
+    /// A reader that takes apart what its broker handed out as one:
+    /// ```
+    /// use millstream_engine::batch::{EntryId, Envelope, RecordBatch};
+    ///
+    /// let mut batch = RecordBatch::default();
+    /// let (ledger, entry, first_position) = (12, 7, 40);
+    /// let id = format!("{ledger}:{entry}"); // a reader keeps one string and writes into it
+    /// batch.set_envelope(&Envelope {
+    ///     redelivery_count: 1,
+    ///     entry: Some(EntryId { text: &id, first_position: Some(first_position) }),
+    ///     ..Envelope::default()
+    /// });
+    /// for (position, value) in (first_position..).zip(["a", "b", "c"]) {
+    ///     let mut record = batch.writer();
+    ///     record.value(value.as_bytes()).position(position);
+    ///     record.finish();
+    /// }
+    /// let last = batch.get(2).unwrap();
+    /// assert_eq!(last.id().unwrap().to_string(), "12:7:2");
+    /// assert_eq!(last.redelivery_count(), 1);
+    /// ```
     // Out of line, like the copies below: loops over records without envelopes shall not carry this code.
     #[inline(never)]
     pub fn set_envelope(&mut self, envelope: &Envelope<'_>) {
