@@ -131,6 +131,11 @@ pub trait Subject: Sync {
         false
     }
 
+    /// Whether values of headers are text, and never null. Cases do without others.
+    fn text_headers(&self) -> bool {
+        false
+    }
+
     /// The topic and the partition that the records of a partition say they come from.
     fn place(&self, topic: &str, partition: u32) -> (String, u32) {
         (topic.to_owned(), partition)
@@ -149,6 +154,11 @@ pub trait Subject: Sync {
     /// A fresh topic of one partition, and a sink to it that takes at most about 100 records of 100 bytes at once.
     fn small_sink(&self) -> Option<(String, Box<dyn Sink>)> {
         None
+    }
+
+    /// Bytes of a value that the topic of [`Subject::small_sink`] refuses as too large.
+    fn too_large(&self) -> usize {
+        400_000
     }
 
     /// A fresh topic of one partition, and a sink to it that does as told when its queue is full. Its queue holds

@@ -218,6 +218,10 @@ impl<S: Subject> Subject for Broken<S> {
         self.subject.release(topic);
     }
 
+    fn too_large(&self) -> usize {
+        self.subject.too_large()
+    }
+
     fn refuse(&self, topic: &str) -> Option<Vec<u8>> {
         self.subject.refuse(topic)
     }

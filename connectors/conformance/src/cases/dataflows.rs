@@ -112,7 +112,8 @@ impl Copy {
             to: subject.create_topic(N_PARTITIONS),
         };
         let source = source_of(subject, &copy.from, &setup(true))?;
-        needs(source.capabilities().replayable, "the source cannot be read again")?;
+        let can = source.capabilities();
+        needs(can.replayable || can.redelivers, "the source cannot be read again")?;
         let per_partition = N_RECORDS / u64::from(N_PARTITIONS);
         for partition in 0..N_PARTITIONS {
             let first = u64::from(partition) * per_partition;

@@ -29,7 +29,7 @@ pub fn routed_records_arrive_unchanged_where_they_say(
     let topics = subject.create_topics(3, 1);
     let sink = routed(subject, TopicPolicy::only(&topics))?;
     let mut writing = Writing::open(subject, &*sink);
-    let records = records_of_all_kinds();
+    let records = records_of_all_kinds(subject);
     let to_each = records.iter().flat_map(|record| topics.iter().map(|topic| to(record, topic)));
     writing.write_all(1, &batch_of(&to_each.collect::<Vec<_>>()), || ());
     writing.settle();

@@ -22,7 +22,7 @@ pub fn written_records_arrive_unchanged(subject: &dyn Subject) -> Result<(), Ski
     let sink = sink_of(subject, &topic)?;
     needs(sink.capabilities().headers, "the sink carries no headers")?;
     let mut writing = Writing::open(subject, &*sink);
-    let records = records_of_all_kinds();
+    let records = records_of_all_kinds(subject);
     writing.write_all(1, &batch_of(&records), || ());
     writing.settle();
     assert_same_content(&subject.records(&topic, records.len()), &records);
