@@ -15,7 +15,7 @@
 //! | looking at a graph | [`Dataflow::graph`] |
 //! | running | [`run`], [`start`], [`Config`] |
 //! | formats | [`formats`] |
-//! | connectors | [`memory`], [`mod@file`], [`generator`], [`stdio`], `kafka` (feature `kafka`) |
+//! | connectors | [`memory`], [`mod@file`], [`generator`], [`stdio`], `kafka` (feature `kafka`), `pulsar` (feature `pulsar`) |
 //! | tests without a broker | [`testing`] |
 //! | connectors by URL, copying | [`registry`], [`copy`], [`url`] |
 //! | a connector of your own | [`source`], [`sink`], [`batch`], `io` (feature `io`) |
@@ -40,6 +40,8 @@ pub use millstream_kafka as kafka;
 #[cfg(feature = "memory")]
 pub use millstream_memory as memory;
 pub use millstream_operators as operators;
+#[cfg(feature = "pulsar")]
+pub use millstream_pulsar as pulsar;
 #[cfg(feature = "stdio")]
 pub use millstream_stdio as stdio;
 
@@ -64,6 +66,11 @@ pub mod prelude {
 #[doc = include_str!("../docs/guide/delivery.md")]
 #[doc = include_str!("../docs/guide/tuning.md")]
 mod guide {}
+
+/// Those that need Pulsar.
+#[cfg(all(doctest, feature = "pulsar"))]
+#[doc = include_str!("../docs/guide/from-bytewax-pulsar.md")]
+mod guide_of_pulsar {}
 
 /// Allocations of the whole program through mimalloc: feature `mimalloc`.
 #[cfg(feature = "mimalloc")]

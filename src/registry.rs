@@ -102,6 +102,7 @@ impl Registry {
         Connector { name: "generator", built: cfg!(feature = "generator") },
         Connector { name: "stdio", built: cfg!(feature = "stdio") },
         Connector { name: "kafka", built: cfg!(feature = "kafka") },
+        Connector { name: "pulsar", built: cfg!(feature = "pulsar") },
     ];
 
     /// A registry with an embedded broker of its own.
@@ -147,7 +148,7 @@ impl Registry {
     }
 
     #[cfg_attr(
-        not(any(feature = "memory", feature = "file", feature = "kafka")),
+        not(any(feature = "memory", feature = "file", feature = "kafka", feature = "pulsar")),
         expect(clippy::unused_self, reason = "none of these connectors is told anything")
     )]
     fn any_source(&self, url: &ConnectorUrl) -> Result<SourceMaker> {
@@ -168,6 +169,11 @@ impl Registry {
             "kafka" => {
                 let url = self.tuned(&self.ending(url));
                 millstream_kafka::Source::from_url(&url).map(SourceMaker::of)
+            }
+            #[cfg(feature = "pulsar")]
+            "pulsar" => {
+                let url = self.tuned(&self.ending(url));
+                millstream_pulsar::Source::from_url(&url).map(SourceMaker::of)
             }
             _ => Err(not_built(url)),
         }
@@ -195,6 +201,8 @@ impl Registry {
             "stdio" => millstream_stdio::Sink::from_url(url).map(SinkMaker::of),
             #[cfg(feature = "kafka")]
             "kafka" => millstream_kafka::Sink::from_url(&self.tuned(url)).map(SinkMaker::of),
+            #[cfg(feature = "pulsar")]
+            "pulsar" => millstream_pulsar::Sink::from_url(&self.tuned(url)).map(SinkMaker::of),
             _ => Err(not_built(url)),
         }
     }
@@ -210,13 +218,13 @@ impl Registry {
     }
 
     /// With an end, where one was asked for, for connectors whose sources go on by themselves.
-    #[cfg(any(feature = "memory", feature = "file", feature = "kafka"))]
+    #[cfg(any(feature = "memory", feature = "file", feature = "kafka", feature = "pulsar"))]
     fn ending(&self, url: &ConnectorUrl) -> ConnectorUrl {
         if self.until_end { url.clone().with_default("end", "latest") } else { url.clone() }
     }
 
     /// With the preset, for connectors that know presets.
-    #[cfg(feature = "kafka")]
+    #[cfg(any(feature = "kafka", feature = "pulsar"))]
     fn tuned(&self, url: &ConnectorUrl) -> ConnectorUrl {
         match self.preset {
             Some(preset) => url.clone().with_default("preset", preset.name()),

@@ -84,6 +84,10 @@ pub mod codes {
     pub const CERTIFICATE_REFUSED: Code = Code("E0133");
     /// The TLS handshake failed for another reason.
     pub const NO_TLS: Code = Code("E0134");
+    /// A key that messages are to be encrypted with cannot be found or used.
+    pub const UNUSABLE_KEY: Code = Code("E0135");
+    /// A message cannot be decrypted.
+    pub const UNDECRYPTABLE: Code = Code("E0136");
     /// A name that a record is to go to cannot be that of a topic.
     pub const INVALID_TOPIC: Code = Code("E0115");
     /// A topic that the sink's policy does not allow.

@@ -18,11 +18,11 @@ fn between(from: &str, to: &str) -> String {
 fn unknown_connectors_are_told_with_those_there_are() {
     assert_snapshot!(between("memry:in", "memory:out"), @r#"
     E0201 failed to use the URL memry:in: there is no connector memry (did you mean "memory"?) (step "from")
-    There are memory, file, generator, stdio, kafka.
+    There are memory, file, generator, stdio, kafka, pulsar.
     "#);
     assert_snapshot!(between("memory:in", "smtp://h/out"), @r#"
     E0201 failed to use the URL smtp://h/out: there is no connector smtp (step "to")
-    There are memory, file, generator, stdio, kafka.
+    There are memory, file, generator, stdio, kafka, pulsar.
     "#);
 }
 
