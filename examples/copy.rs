@@ -8,6 +8,7 @@
 //! Next: stop it with Ctrl-C or `kill -9` and start it again: it goes on where it was.
 //! ci: --from generator:orders?rate=unlimited&count=2 --to -
 //! ci: --from generator:orders?rate=unlimited&count=2 --to kafka://{kafka}/copied.*?creation=1 --route-by country
+//! ci: --from generator:orders?rate=unlimited&count=2 --to pulsar://{pulsar}/copied.*?creation=1 --route-by country
 //! ci: --from - --to memory:copy --errors memory:errors < one\ntwo\n
 //! ```text
 //! …

@@ -1,10 +1,10 @@
 //! The smallest whole program: readings come in, the hot ones go out as alarms, a broken one is set aside.
 //!
 //! Run it: `cargo run --example getting_started`
-//! On a real broker: `cargo run --features kafka --example getting_started -- --kafka 127.0.0.1:9092`
-//!
+//! On a real broker: `cargo run --features kafka --example getting_started -- --kafka 127.0.0.1:9092`, or all of it with pulsar and port 6650
 //! ci:
 //! ci: --kafka {kafka}
+//! ci: --pulsar {pulsar}
 //! ```text
 //! ALARM oven: 187.5 °C
 //! ALARM kettle: 99.1 °C

@@ -1,10 +1,10 @@
 //! Readings of many devices at full speed: parse JSON, flag anomalies, write JSON, by the preset for throughput.
 //!
 //! Run it: `cargo run --release --features mimalloc --example high_performance`
-//! On a real broker: `cargo run --release --features kafka,mimalloc --example high_performance -- --kafka 127.0.0.1:9092`
-//!
+//! On a real broker: `cargo run --release --features kafka,mimalloc --example high_performance -- --kafka 127.0.0.1:9092`, or all of it with pulsar and port 6650
 //! ci:
 //! ci: --kafka {kafka}
+//! ci: --pulsar {pulsar}
 //! ```text
 //! 100000 readings in … by … worker(s): … a second, …s of processor time each
 //! 1000 of them are anomalies; all are in devices.flagged.

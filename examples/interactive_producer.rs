@@ -1,10 +1,10 @@
 //! Test data on demand: asks for topic, key, value and how many, and writes them; or takes all of it as arguments.
 //!
 //! Run it: `cargo run --example interactive_producer`, or without questions: `… -- --topic greetings --value hello --count 3`
-//! On a real broker: `cargo run --features kafka --example interactive_producer -- --kafka 127.0.0.1:9092`
-//!
+//! On a real broker: `cargo run --features kafka --example interactive_producer -- --kafka 127.0.0.1:9092`, or all of it with pulsar and port 6650
 //! ci: --topic greetings --key anna --value hello-{n} --count 3
 //! ci: --topic greetings --key anna --value hello-{n} --count 3 --kafka {kafka}
+//! ci: --topic greetings --key anna --value hello-{n} --count 3 --pulsar {pulsar}
 //! ```text
 //! 3 records written to greetings.
 //! …greetings…
@@ -30,7 +30,7 @@
 //! ci-fails: --topics greetings
 //! ```text
 //! Error: E0201 failed to read the arguments: "--topics" is none of them
-//! There are: --topic, --key, --value, --count, --kafka HOST:PORT.
+//! There are: --topic, --key, --value, --count, --kafka HOST:PORT, --pulsar HOST:PORT.
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
@@ -43,7 +43,7 @@ use support::{Args, Place, Wanted};
 fn main() -> Result<()> {
     let mut args = Args::of_program();
     let (place, at_once) = (Place::from(&mut args)?, Wanted::from_args(&mut args)?);
-    args.end("--topic, --key, --value, --count, --kafka HOST:PORT")?;
+    args.end("--topic, --key, --value, --count, --kafka HOST:PORT, --pulsar HOST:PORT")?;
     if let Some(wanted) = at_once {
         write(&place, &wanted)?;
     } else {

@@ -1,10 +1,10 @@
 //! What a running dataflow counts: records in, out and failed per step, how far behind it is, how long records take.
 //!
 //! Run it: `cargo run --example message_tracking`
-//! On a real broker: `cargo run --features kafka --example message_tracking -- --kafka 127.0.0.1:9092`
-//!
+//! On a real broker: `cargo run --features kafka --example message_tracking -- --kafka 127.0.0.1:9092`, or all of it with pulsar and port 6650
 //! ci:
 //! ci: --kafka {kafka}
+//! ci: --pulsar {pulsar}
 //! ```text
 //! read …, durable …, lag …, in flight … bytes; durable within …s (half), …s (99 %)
 //! …

@@ -1,10 +1,10 @@
 //! Dynamic routing: each tenant's orders go to a topic of the tenant's own; tenants that nobody knows are set aside.
 //!
 //! Run it: `cargo run --example multi_tenant`
-//! On a real broker: `cargo run --features kafka --example multi_tenant -- --kafka 127.0.0.1:9092`
-//!
+//! On a real broker: `cargo run --features kafka --example multi_tenant -- --kafka 127.0.0.1:9092`, or all of it with pulsar and port 6650
 //! ci:
 //! ci: --kafka {kafka}
+//! ci: --pulsar {pulsar}
 //! ```text
 //! tenant      in  written  set aside
 //! acme      2500     2500          0

@@ -1,10 +1,10 @@
 //! Orders are validated and scored for fraud; bad ones are set aside on a dead-letter topic, with the reason.
 //!
 //! Run it: `cargo run --release --example orders`
-//! On a real broker: `cargo run --release --features kafka --example orders -- --kafka 127.0.0.1:9092`
-//!
+//! On a real broker: `cargo run --release --features kafka --example orders -- --kafka 127.0.0.1:9092`, or all of it with pulsar and port 6650
 //! ci:
 //! ci: --kafka {kafka}
+//! ci: --pulsar {pulsar}
 //! ```text
 //! DE: 4000 orders, 1999140.00
 //! …

@@ -56,7 +56,7 @@ fn main() -> Result<(), BoxError> {
         let (send_page, to_log) = (send_page.clone(), send_error.clone());
         let (readings, broken) = flow.source_with_errors("station", station());
         let unpaged = readings
-            .filter(|record| record.value_or_empty() >= b"80")
+            .filter(|record| record.value_or_empty() >= b"80".as_slice())
             .named("too-hot")
             .sink_with_errors("pager", pager(send_page));
         let log = move |e: ErrorRecord| drop(to_log.send(format!("{}: {}", e.step, e.error)));

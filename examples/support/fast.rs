@@ -15,6 +15,11 @@ impl Place {
                 let source = millstream::kafka::Source::new(address, topic).until_end();
                 Box::new(source.with_preset(millstream::Preset::HighThroughput))
             }
+            #[cfg(feature = "pulsar")]
+            Self::Pulsar(address) => {
+                let source = millstream::pulsar::Source::new(address, topic).until_end();
+                Box::new(source.with_preset(millstream::Preset::HighThroughput))
+            }
         }
     }
 
@@ -25,6 +30,11 @@ impl Place {
             #[cfg(feature = "kafka")]
             Self::Kafka(address) => {
                 let sink = millstream::kafka::Sink::new(address, topic);
+                Box::new(sink.with_preset(millstream::Preset::HighThroughput))
+            }
+            #[cfg(feature = "pulsar")]
+            Self::Pulsar(address) => {
+                let sink = millstream::pulsar::Sink::new(address, topic);
                 Box::new(sink.with_preset(millstream::Preset::HighThroughput))
             }
         }

@@ -24,8 +24,8 @@ impl Place {
         let records = steadily(records, per_second, meanwhile);
         match self {
             Self::Memory(broker) => send(broker, topic, records).map(drop),
-            #[cfg(feature = "kafka")]
-            Self::Kafka(_) => pass_on(self, topic, records),
+            #[cfg(any(feature = "kafka", feature = "pulsar"))]
+            _ => pass_on(self, topic, records),
         }
     }
 
@@ -35,6 +35,8 @@ impl Place {
             Self::Memory(broker) => Box::new(memory::Source::new(broker, topic)),
             #[cfg(feature = "kafka")]
             Self::Kafka(address) => Box::new(millstream::kafka::Source::new(address, topic)),
+            #[cfg(feature = "pulsar")]
+            Self::Pulsar(address) => Box::new(millstream::pulsar::Source::new(address, topic)),
         }
     }
 }
@@ -78,7 +80,7 @@ fn send(broker: &Broker, topic: &str, records: impl Iterator<Item = OwnedRecord>
 }
 
 /// Sends records through an embedded topic and a dataflow that copies it to the broker.
-#[cfg(feature = "kafka")]
+#[cfg(any(feature = "kafka", feature = "pulsar"))]
 fn pass_on(place: &Place, topic: &str, records: impl Iterator<Item = OwnedRecord>) -> Result<()> {
     let embedded = Broker::new();
     embedded.create_topic(topic, 4)?;

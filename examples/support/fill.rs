@@ -15,8 +15,8 @@ impl Place {
     ) -> Result<()> {
         match self {
             Self::Memory(broker) => send(broker, topic, records),
-            #[cfg(feature = "kafka")]
-            Self::Kafka(_) => {
+            #[cfg(any(feature = "kafka", feature = "pulsar"))]
+            _ => {
                 let embedded = Broker::new();
                 let here = Self::Memory(embedded.clone());
                 here.create_topics(&[topic], 4)?;

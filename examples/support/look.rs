@@ -20,6 +20,11 @@ impl Place {
             Self::Kafka(address) => {
                 format!("Look at it: kcat -b {address} -C -t {topic} -e -f '%h %s\\n' | head -1")
             }
+            #[cfg(feature = "pulsar")]
+            Self::Pulsar(address) => {
+                let copy = "cargo run --release --features pulsar --example copy -- --until-end";
+                format!("Look at it: {copy} --from 'pulsar://{address}/{topic}?mode=reader' --to -")
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Where the topics of an example are: embedded in this process, or on a Kafka broker.
+//! Where the topics of an example are: embedded in this process, or on a broker of Kafka or Pulsar.
 
-use millstream::Result;
 use millstream::memory::{self, Broker, TopicOptions};
 use millstream::sink::Sink;
 use millstream::source::Source;
+use millstream::{Error, Result};
 
 use super::args::Args;
 
@@ -15,9 +15,12 @@ const MAX_TOPIC_BYTES: usize = 1 << 30;
 pub(crate) enum Place {
     /// The embedded broker: nothing to install.
     Memory(Broker),
-    /// A broker at `HOST:PORT`.
+    /// A broker of Kafka at `HOST:PORT`.
     #[cfg(feature = "kafka")]
     Kafka(String),
+    /// A broker of Pulsar at `HOST:PORT`.
+    #[cfg(feature = "pulsar")]
+    Pulsar(String),
 }
 
 impl Place {
@@ -25,28 +28,25 @@ impl Place {
     pub(crate) fn from_args(default_count: u64) -> Result<(Self, u64)> {
         let mut args = Args::of_program();
         let told = (Self::from(&mut args)?, args.count(default_count)?);
-        args.end("--kafka HOST:PORT, --count RECORDS").map(|()| told)
+        args.end("--kafka HOST:PORT, --pulsar HOST:PORT, --count RECORDS").map(|()| told)
     }
 
-    /// What `--kafka HOST:PORT` says; embedded without it.
+    /// What `--kafka HOST:PORT` or `--pulsar HOST:PORT` says; embedded without them.
     pub(crate) fn from(args: &mut Args) -> Result<Self> {
-        args.take("--kafka")?
-            .map_or_else(|| Ok(Self::Memory(Broker::new())), |address| Self::kafka(&address))
-    }
-
-    #[cfg(feature = "kafka")]
-    #[expect(clippy::unnecessary_wraps, reason = "without the feature there is no such place")]
-    fn kafka(address: &str) -> Result<Self> {
-        Ok(Self::Kafka(address.to_owned()))
-    }
-
-    #[cfg(not(feature = "kafka"))]
-    fn kafka(address: &str) -> Result<Self> {
-        let name = env!("CARGO_CRATE_NAME");
-        let command =
-            format!("cargo run --release --features kafka --example {name} -- --kafka {address}");
-        Err(millstream::Error::config("use Kafka: this build has no Kafka connector")
-            .with_hint(format!("Run: {command}")))
+        match (args.take("--kafka")?, args.take("--pulsar")?) {
+            (None, None) => Ok(Self::Memory(Broker::new())),
+            #[cfg(feature = "kafka")]
+            (Some(address), None) => Ok(Self::Kafka(address)),
+            #[cfg(feature = "pulsar")]
+            (None, Some(address)) => Ok(Self::Pulsar(address)),
+            #[cfg(not(feature = "kafka"))]
+            (Some(address), None) => Err(not_built("kafka", "Kafka", &address)),
+            #[cfg(not(feature = "pulsar"))]
+            (None, Some(address)) => Err(not_built("pulsar", "Pulsar", &address)),
+            (Some(_), Some(_)) => {
+                Err(Error::config("choose a broker: --kafka and --pulsar do not go together"))
+            }
+        }
     }
 
     /// Makes the topics that are missing.
@@ -63,6 +63,9 @@ impl Place {
                 Self::Kafka(address) => {
                     millstream::kafka::create_topic(address, topic, n_partitions)?;
                 }
+                // A broker of Pulsar makes them as they are used.
+                #[cfg(feature = "pulsar")]
+                Self::Pulsar(_) => {}
             }
         }
         Ok(())
@@ -76,6 +79,10 @@ impl Place {
             Self::Kafka(address) => {
                 Box::new(millstream::kafka::Source::new(address, topic).until_end())
             }
+            #[cfg(feature = "pulsar")]
+            Self::Pulsar(address) => {
+                Box::new(millstream::pulsar::Source::new(address, topic).until_end())
+            }
         }
     }
 
@@ -85,6 +92,18 @@ impl Place {
             Self::Memory(broker) => Box::new(memory::Sink::new(broker, topic)),
             #[cfg(feature = "kafka")]
             Self::Kafka(address) => Box::new(millstream::kafka::Sink::new(address, topic)),
+            #[cfg(feature = "pulsar")]
+            Self::Pulsar(address) => Box::new(millstream::pulsar::Sink::new(address, topic)),
         }
     }
+}
+
+#[cfg(not(all(feature = "kafka", feature = "pulsar")))]
+fn not_built(feature: &str, broker: &str, address: &str) -> Error {
+    let name = env!("CARGO_CRATE_NAME");
+    let command = format!(
+        "cargo run --release --features {feature} --example {name} -- --{feature} {address}"
+    );
+    Error::config(format!("use {broker}: this build has no {broker} connector"))
+        .with_hint(format!("Run: {command}"))
 }

@@ -13,6 +13,12 @@ impl Place {
             Self::Memory(broker) => Box::new(memory::Sink::routed(broker, policy)),
             #[cfg(feature = "kafka")]
             Self::Kafka(address) => Box::new(millstream::kafka::Sink::routed(address, policy)),
+            #[cfg(feature = "pulsar")]
+            Self::Pulsar(address) => {
+                // Topics with partitions are made by the admin API, which has another address.
+                let policy = policy.with_creation(1);
+                Box::new(millstream::pulsar::Sink::routed(address, policy))
+            }
         }
     }
 }
