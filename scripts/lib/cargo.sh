@@ -4,8 +4,8 @@
 # root of the repository as working folder.
 
 # features of the root package: everything that a test, an example or a bench may use
-TEST_FEATURES=${MILLSTREAM_TEST_FEATURES:-millstream/kafka,millstream/io,millstream/bincode}
-BENCH_FEATURES=${MILLSTREAM_BENCH_FEATURES:-millstream/kafka,millstream/mimalloc}
+TEST_FEATURES=${MILLSTREAM_TEST_FEATURES:-millstream/kafka,millstream/pulsar,millstream/io,millstream/bincode}
+BENCH_FEATURES=${MILLSTREAM_BENCH_FEATURES:-millstream/kafka,millstream/pulsar-baseline,millstream/mimalloc}
 
 # targets_in FOLDER: names of the root package's examples or benches (FOLDER/NAME.rs, FOLDER/NAME/main.rs)
 targets_in() {
