@@ -88,10 +88,13 @@ impl Setting for Reads {
 fn read(arguments: &[String], mode: Mode) -> Seen {
     let source = pulsar::Source::new(&arguments[0], &arguments[1])
         .with_mode(mode)
-        // A subscription of its own: it reads from the beginning, not from where the run before has come.
-        .with_subscription(format!("bench-{}", std::process::id()))
         .with_receiver_queue(10_000)
         .until_end();
+    let source = match mode {
+        Mode::Reader => source,
+        // One of its own: it reads from the beginning, not from where the run before has come.
+        _ => source.with_subscription(format!("bench-{}", std::process::id())),
+    };
     let summing = Summing::default();
     let total = summing.total();
     let flow = Dataflow::new("read", move |flow| {
